@@ -1,0 +1,289 @@
+"""The catchments of a tile, the lowest passes between them, and the passes that water can need.
+
+The catchments of all pits and their passes form a graph far smaller than the grid. Its minimum
+spanning tree holds every way water can take out of a depression (Cordonnier, Bovy and Braun 2019,
+doi:10.5194/esurf-7-549-2019). A tile settles what it can settle alone and hands up the rest.
+
+Nodes of a tile: 0 what drains out already; 1 .. pits, its pits in the order of the rows; then one for
+each cell from which water leaves the tile, in the same order.
+"""
+
+import numpy as np
+from numba import njit
+
+from bluepeace_gis.kernels.neighbours import (
+    COLUMN_STEP,
+    ROW_STEP,
+    SINK,
+    Cells,
+    Codes,
+    Labels,
+    Singles,
+)
+
+OUTSIDE = 0  # the node of what drains out already
+LEAVES = 8  # the "direction" of a pass over the surface's end
+
+
+@njit(cache=True, nogil=True)
+def label(direction: Codes, pits: Labels, node: Labels, exits: Labels) -> int:
+    """Name for each cell the pit or the exit its water reaches in this tile.
+
+    direction  (h + 2, w + 2)
+    pits       (p,)  cells whose catchment has no outlet; other SINKs are outlets
+    node       (h + 2, w + 2)  filled: see the module; -1 where VOID and in the rim
+    exits      (2 * (h + w),)  filled: the cells from which water leaves the tile
+    returns    how many exits there are
+    """
+    height, width = direction.shape[0] - 2, direction.shape[1] - 2
+    stride = width + 2
+    ways = direction.ravel()
+    nodes = node.ravel()
+    nodes[:] = -2
+    nodes[:stride] = -1
+    nodes[(height + 1) * stride :] = -1
+    for row in range(1, height + 1):
+        nodes[row * stride] = -1
+        nodes[row * stride + width + 1] = -1
+    for k in range(pits.size):
+        nodes[pits[k]] = k + 1
+    # Only cells beside the rim can leave the tile: they are numbered first.
+    count = 0
+    for row in range(1, height + 1):
+        step = 1 if row in (1, height) else max(width - 1, 1)
+        for column in range(1, width + 1, step):
+            cell = row * stride + column
+            way = ways[cell]
+            if way < SINK and nodes[cell + ROW_STEP[way] * stride + COLUMN_STEP[way]] == -1:
+                exits[count] = cell
+                count += 1
+                nodes[cell] = pits.size + count
+    for row in range(1, height + 1):
+        for column in range(1, width + 1):
+            first = row * stride + column
+            if nodes[first] != -2:
+                continue
+            cell = first
+            while nodes[cell] == -2 and ways[cell] < SINK:
+                way = ways[cell]
+                cell += ROW_STEP[way] * stride + COLUMN_STEP[way]
+            name = nodes[cell]
+            if name == -2:
+                name = OUTSIDE if ways[cell] == SINK else -1
+                nodes[cell] = name
+            cell = first
+            while nodes[cell] == -2:
+                nodes[cell] = name
+                way = ways[cell]
+                cell += ROW_STEP[way] * stride + COLUMN_STEP[way]
+    return count
+
+
+@njit(cache=True, nogil=True)
+def passes(
+    z: Singles, node: Labels, ends: Labels, table: Cells, height: Singles, cell: Labels, way: Codes
+) -> int:
+    """Find the lowest pass between each two catchments of a tile that touch.
+
+    z        (h + 2, w + 2)
+    node     (h + 2, w + 2)  from :func:`label`
+    ends     (e,)  cells where the surface ends and water may leave
+    table    (2 ** k,)  -1; scratch, filled: slot -> the two nodes, ``low * 2 ** 32 + high``
+    height, cell, way  (2 ** k,)  filled: the pass's elevation, its cell, and the direction of the
+             cell behind it (LEAVES: over the surface's end)
+    returns  how many passes there are; -1 if the table is too small
+
+    The first of equally low passes, in the order of the rows, is kept.
+    """
+    rows, columns = z.shape[0] - 2, z.shape[1] - 2
+    stride = columns + 2
+    heights = z.ravel()
+    nodes = node.ravel()
+    mask = table.size - 1
+    count = 0
+    limit = table.size // 2
+    for row in range(1, rows + 1):
+        for column in range(1, columns + 1):
+            here = row * stride + column
+            mine = nodes[here]
+            if mine < 0:
+                continue
+            level = heights[here]
+            for k in range(4):  # east, south-east, south, south-west: each pair once
+                other = here + ROW_STEP[k] * stride + COLUMN_STEP[k]
+                theirs = nodes[other]
+                if theirs < 0 or theirs == mine:
+                    continue
+                low = min(mine, theirs)
+                high = max(mine, theirs)
+                key = np.int64(low) << 32 | np.int64(high)
+                slot = ((np.int64(low) * 40503 + np.int64(high)) * 2654435761 >> 11) & mask
+                while table[slot] != key and table[slot] != -1:
+                    slot = (slot + 1) & mask
+                top = max(level, heights[other])
+                if table[slot] == -1:
+                    if count == limit:
+                        return -1
+                    count += 1
+                    table[slot] = key
+                elif top >= height[slot]:
+                    continue
+                height[slot] = top
+                cell[slot] = here
+                way[slot] = k
+    for k in range(ends.size):
+        here = ends[k]
+        mine = nodes[here]
+        if mine <= OUTSIDE:
+            continue
+        key = np.int64(mine)
+        slot = (np.int64(mine) * 2654435761 >> 11) & mask
+        while table[slot] != key and table[slot] != -1:
+            slot = (slot + 1) & mask
+        if table[slot] == -1:
+            if count == limit:
+                return -1
+            count += 1
+            table[slot] = key
+        elif heights[here] >= height[slot]:
+            continue
+        height[slot] = heights[here]
+        cell[slot] = here
+        way[slot] = LEAVES
+    return count
+
+
+@njit(cache=True, nogil=True)
+def in_order(keys: Cells, heights: Singles) -> Cells:
+    """Order passes by height, equal heights by their nodes.
+
+    keys     (n,)  ``low * 2 ** 32 + high``: no two are equal
+    heights  (n,)
+    returns  (n,)  indices
+
+    Two stable counting passes over the nodes would cost more than a comparison where heights tie:
+    the heights are sorted by their bits, then the few runs of equal ones by insertion.
+    """
+    count = keys.size
+    bits = heights.view(np.uint32)
+    order = np.arange(count)
+    other = np.empty(count, np.int64)
+    for shift in (0, 11, 22):
+        start = np.zeros(2049, np.int64)
+        for k in range(count):
+            raw = bits[k]
+            # Signed floats sort as unsigned integers once negative ones are turned round.
+            key = ~raw if raw >> 31 else raw | np.uint32(0x80000000)
+            start[((key >> np.uint32(shift)) & np.uint32(2047)) + 1] += 1
+        for k in range(2048):
+            start[k + 1] += start[k]
+        for k in range(count):
+            raw = bits[order[k]]
+            key = ~raw if raw >> 31 else raw | np.uint32(0x80000000)
+            digit = (key >> np.uint32(shift)) & np.uint32(2047)
+            other[start[digit]] = order[k]
+            start[digit] += 1
+        order, other = other, order
+    first = 0
+    while first < count:
+        last = first + 1
+        while last < count and heights[order[last]] == heights[order[first]]:
+            last += 1
+        if last - first > 1:
+            run = order[first:last]
+            order[first:last] = run[np.argsort(keys[run])]
+        first = last
+    return order
+
+
+@njit(cache=True, nogil=True)
+def find(parent: Labels, node: int) -> int:
+    """Return the representative of a set, halving the way to it."""
+    while parent[node] != node:
+        parent[node] = parent[parent[node]]
+        node = parent[node]
+    return node
+
+
+@njit(cache=True, nogil=True)
+def settle(keys: Cells, terminal: Codes, own: Labels, certain: Codes) -> int:
+    """Tell which passes the minimum spanning tree of the whole surface holds for certain.
+
+    keys      (n,)  passes by height, ``low * 2 ** 32 + high``
+    terminal  (m,)  1 for nodes that other tiles can reach or that drain out: they may have passes
+              that this tile does not see
+    own       (m,)  filled: the terminal to which a node is tied by certain passes
+    certain   (n,)  filled: 1 certainly in the tree, 2 undecided, 0 certainly not
+    returns   how many are undecided
+
+    Kruskal's rule. The lowest pass out of a set without a terminal is in the tree whatever lies
+    beyond this tile, because the tile sees every pass of such a set; a pass that closes a circle of
+    lower ones is in no tree. Only the passes between two sets with terminals are left open, fewer
+    than there are terminals.
+    """
+    nodes = terminal.size
+    every = np.arange(nodes).astype(np.int32)
+    has = terminal.copy()
+    for k in range(nodes):
+        own[k] = k
+    undecided = 0
+    for k in range(keys.size):
+        one = np.int64(keys[k] >> 32)
+        two = np.int64(keys[k] & 0xFFFFFFFF)
+        a, b = find(every, one), find(every, two)
+        if a == b:
+            certain[k] = 0
+            continue
+        if has[a] and has[b]:
+            certain[k] = 2
+            undecided += 1
+        else:
+            certain[k] = 1
+            mine, yours = find(own, one), find(own, two)
+            # A terminal stays the name of its set.
+            if terminal[yours]:
+                own[mine] = yours
+            else:
+                own[yours] = mine
+        has[a] |= has[b]
+        every[b] = a
+    for k in range(nodes):
+        own[k] = find(own, k)
+    return undecided
+
+
+def lowest_passes(z: Singles, node: Labels, nodes: int, ends: Labels) -> tuple[Cells, Singles, Labels, Codes]:
+    """Return the passes of a tile from low to high: keys, heights, cells, ways.
+
+    The cell is on the side of the lower node; where the way is LEAVES, on that of the higher.
+    """
+    slots = 1 << max(int(nodes * 8).bit_length(), 6)
+    while True:
+        table = np.full(slots, -1, np.int64)
+        height = np.empty(slots, np.float32)
+        cell = np.empty(slots, np.int32)
+        way = np.empty(slots, np.uint8)
+        if passes(z, node, ends, table, height, cell, way) >= 0:
+            break
+        slots *= 2
+    used = np.flatnonzero(table >= 0)
+    keys, heights = table[used], height[used]
+    order = used[in_order(keys, heights)]
+    keys, heights, cells, ways = table[order], height[order], cell[order], way[order]
+    turn = (node.ravel()[cells] != keys >> 32) & (ways != LEAVES)
+    step = np.array(ROW_STEP) * z.shape[1] + np.array(COLUMN_STEP)
+    cells[turn] += step[ways[turn]].astype(np.int32)
+    ways[turn] = (ways[turn] + 4) % 8
+    return keys, heights, cells, ways
+
+
+def touching_rim(node: Labels, nodes: int) -> Codes:
+    """Mark the nodes that have a cell beside the rim of the tile, where other tiles reach them.
+
+    returns  (nodes,)  1 or 0
+    """
+    mark = np.zeros(nodes + 1, np.uint8)  # the last place takes the -1 of cells without elevation
+    for side in (node[1, 1:-1], node[-2, 1:-1], node[1:-1, 1], node[1:-1, -2]):
+        mark[side] = 1
+    mark[OUTSIDE] = 1
+    return mark[:nodes]

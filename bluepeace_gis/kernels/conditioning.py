@@ -1,0 +1,487 @@
+"""Directions of flow over a whole surface, every depression drained through its lowest pass.
+
+Linear in the number of cells, without a queue over them (Cordonnier, Bovy and Braun 2019,
+doi:10.5194/esurf-7-549-2019), tile by tile (Barnes 2016, doi:10.1016/j.cageo.2016.07.001).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from bluepeace_gis.kernels import catchments, descent, spill, tiles
+from bluepeace_gis.kernels.neighbours import (
+    COLUMN_STEP,
+    FREE,
+    ROW_STEP,
+    SINK,
+    VOID,
+    Cells,
+    Codes,
+    Labels,
+    Reals,
+    Singles,
+)
+from bluepeace_gis.kernels.spill import STAYS, Passes, Summary, Ways
+from bluepeace_gis.kernels.tiles import Tile, Tiling
+
+Progress = Callable[[float], None]
+AreasOf = Callable[[Tile], Reals]
+
+
+@dataclass(frozen=True)
+class Surface:
+    """What directions are made from.
+
+    z            (rows, columns)  elevations, NaN where there is none
+    nearness     (rows, 3)  1 / distance to the neighbour in the row, the diagonal, the column
+    forced       (rows, columns) or (0, 0)  directions that stand already (SINK: water ends there), FREE
+                 elsewhere
+    edges_drain  whether water leaves where the surface ends
+    """
+
+    z: Singles
+    nearness: Reals
+    forced: Codes
+    edges_drain: bool
+
+    @property
+    def tiling(self) -> Tiling:
+        """The cut into tiles."""
+        return Tiling(*self.z.shape)
+
+
+@dataclass(frozen=True)
+class Depressions:
+    """Depressions, those that join before they spill taken as one.
+
+    row, column  (d,)  the deepest pit
+    spill_row, spill_column  (d,)  the cell of the pass over which it spills
+    level        (d,)  the elevation of that pass
+    depth        (d,)  below it, at the deepest cell
+    area, volume (d,)  of the water that would stand, in the units of the cells' areas
+    tile, node   (m,)  and ``of`` (m,)  the parts: node of a tile -> depression
+    """
+
+    row: Cells
+    column: Cells
+    spill_row: Cells
+    spill_column: Cells
+    level: Singles
+    depth: Singles
+    area: Reals
+    volume: Reals
+    tile: Cells
+    node: Cells
+    of: Cells
+
+
+def summarise(surface: Surface, tile: Tile, direction: Codes) -> Summary:
+    """Point the cells of a tile and find what it knows about its depressions.
+
+    direction  (rows, columns)  of the whole raster: the tile's window is written
+    """
+    z = tiles.with_rim(surface.z, tile, np.nan)
+    forced = tiles.with_rim(surface.forced, tile, FREE) if surface.forced.size else surface.forced
+    way = np.empty(z.shape, np.uint8)
+    cells = tile.rows * tile.columns
+    waiting, queue, ends = (np.empty(cells, np.int32) for _ in range(3))
+    near = surface.nearness[tile.row : tile.row + tile.rows]
+    free, count = descent.descend(z, near, forced, surface.edges_drain, way, waiting, ends)
+    ends = ends[:count].copy()
+    pits = waiting[: descent.drain_plateaus(z, way, waiting, free, ends, queue)].copy()
+    node = np.empty(z.shape, np.int32)
+    exits = np.empty(2 * (tile.rows + tile.columns), np.int32)
+    exits = exits[: catchments.label(way, pits, node, exits)].copy()
+    direction[tile.window] = way[1:-1, 1:-1]
+    nodes = 1 + pits.size + exits.size
+    terminal = catchments.touching_rim(node, nodes)
+    terminal[1 + pits.size :] = 1
+    keys, height, cell, over = catchments.lowest_passes(z, node, nodes, ends)
+    own = np.empty(nodes, np.int32)
+    fate = np.empty(keys.size, np.uint8)
+    catchments.settle(keys, terminal, own, fate)
+    every = Passes((keys >> 32).astype(np.int32), (keys & 0xFFFFFFFF).astype(np.int32), height, cell, over)
+    terminals = np.flatnonzero(terminal).astype(np.int32)
+    place = np.full(nodes + 1, -1, np.int32)  # the last place takes the -1 of void cells
+    place[terminals] = np.arange(terminals.size)
+    inner = slice(1, -1)
+    sides = ((1, inner), (-2, inner), (inner, 1), (inner, -2))
+    return Summary(
+        tile=tile,
+        pits=pits,
+        pit_height=z.ravel()[pits],
+        exits=exits,
+        exit_way=way.ravel()[exits],
+        terminals=terminals,
+        owner=place[own],
+        certain=every[fate == 1],
+        undecided=every[fate == 2],
+        rim_node=place[np.concatenate([node[side] for side in sides])],
+        rim_height=np.concatenate([z[side] for side in sides]),
+    )
+
+
+@dataclass(frozen=True)
+class Tree:
+    """How the nodes of one tile drain: (nodes,) each.
+
+    behind  the node behind the pass, -1 where it lies in another tile or there is none
+    cell, way  the pass; STAYS where the node drains by itself
+    height  of the pass, level to which its water rises before it drains (-inf: it does not)
+    """
+
+    behind: Labels
+    cell: Labels
+    way: Codes
+    height: Singles
+    level: Singles
+
+
+def orient(summary: Summary, ways: Ways) -> Tree:
+    """Lead each node of a tile to the terminal pass of its set."""
+    nodes = summary.owner.size
+    behind, cell = np.full(nodes, -1, np.int32), np.full(nodes, -1, np.int32)
+    way = np.full(nodes, STAYS, np.uint8)
+    height, level = np.full(nodes, -np.inf, np.float32), np.full(nodes, -np.inf, np.float32)
+    known = summary.certain
+    pit_height = np.full(nodes, np.inf, np.float32)
+    pit_height[1 : 1 + summary.pits.size] = summary.pit_height
+    _orient(
+        (known.low, known.high, known.height, known.cell, known.way),
+        (ways.node, ways.cell, ways.way, ways.level),
+        pit_height,
+        (np.array(ROW_STEP) * (summary.tile.columns + 2) + np.array(COLUMN_STEP)).astype(np.int32),
+        (behind, cell, way, height, level),
+    )
+    return Tree(behind, cell, way, height, level)
+
+
+@njit(cache=True, nogil=True)
+def _orient(
+    known: tuple[Labels, Labels, Singles, Labels, Codes],
+    given: tuple[Labels, Labels, Codes, Singles],
+    pit_height: Singles,
+    step: Labels,
+    tree: tuple[Labels, Labels, Codes, Singles, Singles],
+) -> None:
+    """Walk from the given nodes over the certain passes of a tile, breadth first."""
+    low, high, pass_height, pass_cell, pass_way = known
+    node, given_cell, given_way, given_level = given
+    behind, cell, way, height, level = tree
+    nodes = behind.size
+    start = np.zeros(nodes + 2, np.int64)
+    for k in range(low.size):
+        start[low[k] + 2] += 1
+        start[high[k] + 2] += 1
+    for k in range(nodes):
+        start[k + 2] += start[k + 1]
+    beside = np.empty(2 * low.size, np.int32)
+    for k in range(low.size):
+        beside[start[low[k] + 1]] = k
+        start[low[k] + 1] += 1
+        beside[start[high[k] + 1]] = k
+        start[high[k] + 1] += 1
+    seen = np.zeros(nodes, np.uint8)
+    queue = np.empty(nodes, np.int32)
+    last = 0
+    for k in range(node.size):
+        here = node[k]
+        seen[here] = 1
+        queue[last] = here
+        last += 1
+        cell[here] = given_cell[k]
+        way[here] = given_way[k]
+        level[here] = given_level[k]
+        height[here] = given_level[k]
+    first = 0
+    lowest_first = np.argsort(pit_height)
+    island = 0
+    while True:
+        while first < last:
+            here = queue[first]
+            first += 1
+            for k in beside[start[here] : start[here + 1]]:
+                other = high[k] if low[k] == here else low[k]
+                if seen[other]:
+                    continue
+                seen[other] = 1
+                queue[last] = other
+                last += 1
+                behind[other] = here
+                height[other] = pass_height[k]
+                level[other] = max(pass_height[k], level[here])
+                cell[other] = pass_cell[k]
+                way[other] = pass_way[k]
+                if other == high[k] and pass_way[k] < 8:  # the cell stands on the side of the lower node
+                    cell[other] += step[pass_way[k]]
+                    way[other] = (pass_way[k] + 4) % 8
+        # What no terminal reaches is an island inside this tile: its lowest pit is its sink.
+        while island < nodes and seen[lowest_first[island]]:
+            island += 1
+        if island == nodes or pit_height[lowest_first[island]] == np.inf:
+            return
+        queue[last] = lowest_first[island]
+        seen[queue[last]] = 1
+        last += 1
+
+
+@njit(cache=True, nogil=True)
+def turn(direction: Codes, cells: Labels, ways: Codes) -> None:
+    """Turn round the paths that begin at ``cells``, each leaving its first cell by ``ways``.
+
+    direction  (h + 2, w + 2)  changed; VOID in the rim
+    """
+    stride = direction.shape[1]
+    flow = direction.ravel()
+    for k in range(cells.size):
+        cell, way = cells[k], ways[k]
+        while True:
+            old = flow[cell]
+            flow[cell] = way
+            if old >= SINK:
+                break
+            cell += ROW_STEP[old] * stride + COLUMN_STEP[old]
+            way = (old + 4) % 8
+            if flow[cell] == VOID:
+                break
+
+
+@njit(cache=True, nogil=True)
+def _stand(
+    z: Singles, node: Labels, level: Singles, areas: Reals, area: Reals, volume: Reals, depth: Singles
+) -> None:
+    """Sum per node the water that would stand up to its level."""
+    for row in range(node.shape[0] - 2):
+        for column in range(node.shape[1] - 2):
+            name = node[row + 1, column + 1]
+            if name > 0:
+                deep = level[name] - z[row, column]
+                if deep > 0:
+                    cell = areas[row, column]
+                    area[name] += cell
+                    volume[name] += cell * deep
+                    depth[name] = max(depth[name], deep)
+
+
+@njit(cache=True, nogil=True)
+def raise_to(z: Singles, node: Labels, level: Singles, filled: Singles) -> None:
+    """Fill each cell of a tile to the level of its node."""
+    for row in range(z.shape[0]):
+        for column in range(z.shape[1]):
+            name = node[row + 1, column + 1]
+            here = z[row, column]
+            filled[row, column] = max(here, level[name]) if name > 0 else here
+
+
+def nodes_of(summary: Summary, direction: Codes) -> tuple[Codes, Labels]:
+    """Return directions and nodes of a tile, each with a rim, from the raster's directions."""
+    way = np.full((summary.tile.rows + 2, summary.tile.columns + 2), VOID, np.uint8)
+    way[1:-1, 1:-1] = direction[summary.tile.window]
+    node = np.empty(way.shape, np.int32)
+    catchments.label(way, summary.pits, node, np.empty(summary.exits.size + 4, np.int32))
+    return way, node
+
+
+@dataclass(frozen=True)
+class Routed:
+    """Directions, and what is known about the depressions they were led out of."""
+
+    direction: Codes
+    summaries: list[Summary]
+    ways: list[Ways]
+    trees: list[Tree]
+
+
+def route(surface: Surface, *, done: Progress | None = None, threads: int | None = None) -> Routed:
+    """Point every cell; the depressions are known but still closed.
+
+    returns  directions (rows, columns) that end in pits, and the tree that drains them
+    """
+    direction = np.empty(surface.z.shape, np.uint8)
+    tiling = surface.tiling
+    summaries = tiles.each(
+        lambda tile: summarise(surface, tile, direction), tiling, threads=threads, done=done
+    )
+    ways = spill.solve(summaries, tiling)
+    trees = [orient(summary, way) for summary, way in zip(summaries, ways, strict=True)]
+    return Routed(direction, summaries, ways, trees)
+
+
+def breach(routed: Routed, *, threads: int | None = None) -> Codes:
+    """Lead the water of each depression out by turning round the path from its pit to its pass.
+
+    returns  (rows, columns)  directions: the array of ``routed``, changed
+    """
+    direction = routed.direction
+
+    def finish(tile: Tile) -> None:
+        tree, ways = routed.trees[tile.number], routed.ways[tile.number]
+        through = np.flatnonzero(tree.way != STAYS)
+        way = np.full((tile.rows + 2, tile.columns + 2), VOID, np.uint8)
+        way[1:-1, 1:-1] = direction[tile.window]
+        turn(
+            way,
+            np.concatenate([tree.cell[through], ways.turned_cell]),
+            np.concatenate([tree.way[through], ways.turned_way]),
+        )
+        direction[tile.window] = way[1:-1, 1:-1]
+
+    tiles.each(finish, Tiling(*direction.shape), threads=threads)
+    return direction
+
+
+def fill(surface: Surface, routed: Routed, *, threads: int | None = None) -> Singles:
+    """Raise each cell to the level at which its water drains.
+
+    returns  (rows, columns)  elevations: equal to those of a priority flood, to the bit
+    """
+    filled = np.empty(surface.z.shape, np.float32)
+
+    def finish(tile: Tile) -> None:
+        _, node = nodes_of(routed.summaries[tile.number], routed.direction)
+        raise_to(surface.z[tile.window], node, routed.trees[tile.number].level, filled[tile.window])
+
+    tiles.each(finish, surface.tiling, threads=threads)
+    return filled
+
+
+def depressions(
+    surface: Surface, routed: Routed, areas_of: AreasOf, *, threads: int | None = None
+) -> Depressions:
+    """Measure the depressions of a surface that was routed but not yet breached.
+
+    areas_of  gives the areas of the cells of a tile, (h, w)
+    """
+
+    def measure(tile: Tile) -> tuple[Reals, Reals, Singles]:
+        _, node = nodes_of(routed.summaries[tile.number], routed.direction)
+        tree = routed.trees[tile.number]
+        area, volume = np.zeros(tree.level.size), np.zeros(tree.level.size)
+        depth = np.zeros(tree.level.size, np.float32)
+        _stand(surface.z[tile.window], node, tree.level, areas_of(tile), area, volume, depth)
+        return area, volume, depth
+
+    parts = tiles.each(measure, surface.tiling, threads=threads)
+    return _join(routed, parts)
+
+
+def _join(routed: Routed, parts: list[tuple[Reals, Reals, Singles]]) -> Depressions:
+    """Take nodes whose waters join below the level at which they spill as one depression."""
+    sizes = [tree.level.size for tree in routed.trees]
+    base = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    terminals = np.concatenate(
+        [s.terminals + start for s, start in zip(routed.summaries, base[:-1], strict=True)]
+    )
+    tiling = Tiling(*routed.direction.shape)
+    behind = np.concatenate(
+        [
+            np.where(t.behind >= 0, t.behind + start, -1)
+            for t, start in zip(routed.trees, base[:-1], strict=True)
+        ]
+    )
+    for ways, start in zip(routed.ways, base[:-1], strict=True):
+        over = ways.parent >= 0
+        behind[ways.node[over] + start] = terminals[ways.parent[over]]
+    level = np.concatenate([t.level for t in routed.trees])
+    height = np.concatenate([t.height for t in routed.trees])
+    # An exit is a part of the pit that its water comes to.
+    same = _pits_of_exits(routed.summaries, base, terminals, tiling)
+    area, volume = (np.concatenate([part[k] for part in parts]) for k in (0, 1))
+    depth = np.concatenate([part[2] for part in parts])
+    return _depressions(routed, base, (behind, height, level, same), (area, volume, depth))
+
+
+def _pits_of_exits(summaries: list[Summary], base: Cells, terminals: Cells, tiling: Tiling) -> Cells:
+    """Return for each node of all tiles the pit it belongs to: itself, or an exit's."""
+    first = np.concatenate([[0], np.cumsum([s.terminals.size for s in summaries])]).astype(np.int64)
+    group = spill.terminal_groups(summaries, first, tiling)
+    same = np.arange(base[-1])
+    same[terminals] = terminals[group]
+    return same
+
+
+@njit(cache=True, nogil=True)
+def _heads(behind: Cells, height: Singles, level: Singles, same: Cells) -> Cells:
+    """Return for each node the last node of its depression: the one over whose pass it spills."""
+    head = np.full(behind.size, -1, np.int64)
+    owner = np.full(behind.size, -1, np.int64)  # the node in whose tile a pit's pass is known
+    for k in range(behind.size):
+        if behind[k] >= 0 and same[k] != same[behind[k]]:
+            owner[same[k]] = k
+    path = np.empty(behind.size, np.int64)
+    for k in range(behind.size):
+        count = 0
+        here = same[k]
+        while head[here] < 0:
+            path[count] = here
+            count += 1
+            way = owner[here]
+            if way < 0:
+                head[here] = here
+                break
+            below = same[behind[way]]
+            if height[way] >= level[below]:
+                head[here] = here
+                break
+            here = below
+        last = head[here]
+        for j in range(count):
+            head[path[j]] = last
+    return head
+
+
+def _depressions(
+    routed: Routed,
+    base: Cells,
+    nodes: tuple[Cells, Singles, Singles, Cells],
+    water: tuple[Reals, Reals, Singles],
+) -> Depressions:
+    behind, height, level, same = nodes
+    area, volume, depth = water
+    head = _heads(behind, height, level, same)[same]
+    wet = np.flatnonzero(area > 0)
+    heads, of = np.unique(head[wet], return_inverse=True)
+    count = heads.size
+    totals = [np.bincount(of, weights=values[wet], minlength=count) for values in (area, volume)]
+    deepest = np.zeros(count, np.float32)
+    np.maximum.at(deepest, of, depth[wet])
+    tile = np.repeat(np.arange(len(routed.trees)), np.diff(base))
+    row, column = np.full(count, -1, np.int64), np.full(count, -1, np.int64)
+    spill_row, spill_column = row.copy(), column.copy()
+    # The deepest pit of each: pits are the only cells that can be deepest.
+    for number, (summary, tree) in enumerate(zip(routed.summaries, routed.trees, strict=True)):
+        mine = of[tile[wet] == number]
+        local = wet[tile[wet] == number] - base[number]
+        is_pit = (local > 0) & (local <= summary.pits.size)
+        below = tree.level[local[is_pit]] - summary.pit_height[local[is_pit] - 1]
+        best = is_pit.copy()
+        best[is_pit] = below == deepest[mine[is_pit]]
+        r, c = spill.in_raster(summary.tile, summary.pits[local[best] - 1])
+        row[mine[best]], column[mine[best]] = r, c
+        over = np.flatnonzero(tree.way != STAYS)
+        last = np.searchsorted(heads, same[over + base[number]])
+        found = (
+            (last < count) & (heads[np.minimum(last, max(count - 1, 0))] == same[over + base[number]])
+            if count
+            else np.zeros(over.size, bool)
+        )
+        r, c = spill.in_raster(summary.tile, tree.cell[over[found]])
+        leaves = behind[over[found] + base[number]]
+        outer = (leaves < 0) | (same[np.maximum(leaves, 0)] != same[over[found] + base[number]])
+        spill_row[last[found][outer]], spill_column[last[found][outer]] = r[outer], c[outer]
+    return Depressions(
+        row,
+        column,
+        spill_row,
+        spill_column,
+        level[heads],
+        deepest,
+        totals[0],
+        totals[1],
+        tile[wet],
+        wet - base[tile[wet]],
+        of,
+    )
