@@ -1,0 +1,128 @@
+"""Which outlet the water of each cell reaches first: any number of outlets in one pass, tile by tile."""
+
+import numpy as np
+from numba import njit
+
+from bluepeace_gis.kernels import accumulation, tiles
+from bluepeace_gis.kernels.accumulation import Rims
+from bluepeace_gis.kernels.neighbours import COLUMN_STEP, ROW_STEP, SINK, VOID, Cells, Codes, Labels
+from bluepeace_gis.kernels.tiles import Tile, Tiling
+
+UNKNOWN = -1
+
+
+@njit(cache=True, nogil=True)
+def first_outlets(direction: Codes, entries: Cells, zone: Labels) -> Labels:
+    """Name the first outlet on the way of each entry through a tile.
+
+    direction  (h + 2, w + 2)  VOID in the rim
+    entries    (e,)  row-major in the tile with its rim
+    zone       (h, w)  number of the outlet in a cell, UNKNOWN where there is none
+    returns    (e,)  UNKNOWN where the water meets none
+    """
+    stride = direction.shape[1]
+    flow = direction.ravel()
+    met = np.full(entries.size, UNKNOWN, np.int32)
+    for k in range(entries.size):
+        cell = entries[k]
+        while flow[cell] != VOID:
+            met[k] = zone[cell // stride - 1, cell % stride - 1]
+            way = flow[cell]
+            if met[k] != UNKNOWN or way == SINK:
+                break
+            cell += ROW_STEP[way] * stride + COLUMN_STEP[way]
+    return met
+
+
+@njit(cache=True, nogil=True)
+def spread(direction: Codes, exits: Cells, beyond: Labels, zone: Labels) -> None:
+    """Name for every cell of a tile the first outlet its water reaches.
+
+    direction  (h + 2, w + 2)  VOID in the rim
+    exits      (x,)  row-major in the tile with its rim
+    beyond     (x,)  the outlet that the water of an exit reaches, 0 for none
+    zone       (h, w)  outlets' numbers, UNKNOWN elsewhere; filled, 0 where no outlet is reached
+    """
+    height, width = zone.shape
+    stride = width + 2
+    flow = direction.ravel()
+    for k in range(exits.size):
+        row, column = exits[k] // stride - 1, exits[k] % stride - 1
+        if zone[row, column] == UNKNOWN:
+            zone[row, column] = beyond[k]
+    for row in range(height):
+        for column in range(width):
+            if zone[row, column] != UNKNOWN:
+                continue
+            r, c = row, column
+            way = flow[(r + 1) * stride + c + 1]
+            while zone[r, c] == UNKNOWN and way < SINK:
+                r += ROW_STEP[way]
+                c += COLUMN_STEP[way]
+                way = flow[(r + 1) * stride + c + 1]
+            name = zone[r, c]
+            if name == UNKNOWN:  # a sink without an outlet, or no surface
+                name = 0
+                zone[r, c] = 0
+            r, c = row, column
+            while zone[r, c] == UNKNOWN:
+                zone[r, c] = name
+                way = flow[(r + 1) * stride + c + 1]
+                r += ROW_STEP[way]
+                c += COLUMN_STEP[way]
+
+
+@njit(cache=True, nogil=True)
+def _resolve(order: Cells, enters: Cells, leads_to: Cells, met: Labels) -> Labels:
+    """Return for each exit of all tiles the outlet its water reaches, 0 for none."""
+    beyond = np.zeros(enters.size, np.int32)
+    for k in order[::-1]:  # downstream to upstream
+        entry = enters[k]
+        if met[entry] != UNKNOWN:
+            beyond[k] = met[entry]
+        elif leads_to[entry] >= 0:
+            beyond[k] = beyond[leads_to[entry]]
+    return beyond
+
+
+def delineate(
+    direction: Codes, rims: Rims, outlets: Cells, *, threads: int | None = None
+) -> tuple[Labels, Labels]:
+    """Divide a surface among outlets, each cell to the first one downstream.
+
+    direction  (rows, columns)  without circles
+    rims       from :func:`accumulation.rims`
+    outlets    (n,)  row-major cells, each once
+    returns    (rows, columns)  1 .. n, 0 where the water reaches none; (n,) the number of the next
+               outlet downstream of each, 0 for none
+    """
+    tiling = Tiling(*direction.shape)
+    columns = direction.shape[1]
+    zone = np.full(direction.shape, UNKNOWN, np.int32)
+    zone.ravel()[outlets] = np.arange(1, outlets.size + 1)
+
+    def in_tile(cells: Cells, tile: Tile) -> Cells:
+        return (cells // columns - tile.row + 1) * (tile.columns + 2) + cells % columns - tile.column + 1
+
+    def summarise(tile: Tile) -> Labels:
+        mine = slice(rims.entry_start[tile.number], rims.entry_start[tile.number + 1])
+        return first_outlets(
+            accumulation.framed(direction, tile), in_tile(rims.entries[mine], tile), zone[tile.window]
+        )
+
+    def finish(tile: Tile) -> None:
+        mine = slice(rims.exit_start[tile.number], rims.exit_start[tile.number + 1])
+        cells = in_tile(rims.exits[mine], tile)
+        spread(accumulation.framed(direction, tile), cells, beyond[mine], zone[tile.window])
+
+    met = np.concatenate(tiles.each(summarise, tiling, threads=threads))
+    beyond = _resolve(rims.order, rims.enters, rims.leads_to, met)
+    tiles.each(finish, tiling, threads=threads)
+    row, column = outlets // columns, outlets % columns
+    ways = direction[row, column]
+    flows = ways < SINK
+    downstream = np.zeros(outlets.size, np.int32)
+    r = row[flows] + np.array(ROW_STEP)[ways[flows]]
+    c = column[flows] + np.array(COLUMN_STEP)[ways[flows]]
+    downstream[flows] = zone[r, c]
+    return zone, downstream
