@@ -253,14 +253,15 @@ def turn(direction: Codes, cells: Labels, ways: Codes) -> None:
 def _stand(
     z: Singles, node: Labels, level: Singles, areas: Reals, area: Reals, volume: Reals, depth: Singles
 ) -> None:
-    """Sum per node the water that would stand up to its level."""
+    """Sum per node the water that would stand up to its level; areas (h, w) or (h, 1)."""
+    last = areas.shape[1] - 1
     for row in range(node.shape[0] - 2):
         for column in range(node.shape[1] - 2):
             name = node[row + 1, column + 1]
             if name > 0:
                 deep = level[name] - z[row, column]
                 if deep > 0:
-                    cell = areas[row, column]
+                    cell = areas[row, min(column, last)]
                     area[name] += cell
                     volume[name] += cell * deep
                     depth[name] = max(depth[name], deep)

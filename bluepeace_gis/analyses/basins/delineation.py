@@ -1,0 +1,588 @@
+"""From elevations and outlets to basins, subbasins, streams, depressions, bands and country shares."""
+
+import logging
+from dataclasses import dataclass
+from typing import Any, Final
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+import xarray as xr
+from numpy.typing import NDArray
+
+from bluepeace_gis.analyses.basins import defaults
+from bluepeace_gis.analyses.basins.outlets import compare_areas, prepare_outlets, snap
+from bluepeace_gis.errors import BadInput
+from bluepeace_gis.geo import zones
+from bluepeace_gis.geo.drainage import (
+    M2_PER_KM2,
+    Drainage,
+    Drained,
+    Edges,
+    Handling,
+    Progress,
+    cell_areas_m2,
+    drain,
+)
+from bluepeace_gis.geo.grid import Grid
+from bluepeace_gis.geo.outlines import outline
+from bluepeace_gis.kernels import streams as stream_kernels
+from bluepeace_gis.kernels import terrain, tiles
+from bluepeace_gis.kernels.neighbours import COLUMN_STEP, ROW_STEP, SINK
+from bluepeace_gis.kernels.tiles import Tiling
+
+log = logging.getLogger(__name__)
+
+Reals = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
+GEOMETRY_TYPES: Final = {
+    "basins": "MultiPolygon",
+    "subbasins": "MultiPolygon",
+    "streams": "LineString",
+    "depressions": "MultiPolygon",
+    "outlets": "Point",
+}
+
+
+@dataclass(frozen=True)
+class Basins:
+    """What was found.
+
+    Parameters
+    ----------
+    layers : {name: GeoDataFrame or DataFrame}
+        ``basins``, ``subbasins``, ``streams``, ``depressions``, ``outlets`` and the tables ``shares`` and
+        ``bands``.
+    drained : Drained
+    zone : (rows, columns) int32
+        ``outlet_id`` of the first outlet downstream, 0 for none.
+    streams_km2 : float
+        The upstream area from which a cell counted as a channel.
+    """
+
+    layers: dict[str, Any]
+    drained: Drained
+    zone: NDArray[np.int32]
+    streams_km2: float
+
+
+def delineate_basins(
+    dem: xr.DataArray,
+    outlets: gpd.GeoDataFrame,
+    *,
+    countries: gpd.GeoDataFrame | None = None,
+    country_field: str | None = None,
+    terminal: gpd.GeoDataFrame | None = None,
+    depressions: Handling = "breach",
+    keep_above_km2: float | None = None,
+    edges: Edges = "drain",
+    snap_m: float | None = None,
+    area_field: str | None = None,
+    streams_km2: float | None = None,
+    band_m: float = defaults.BAND_M,
+    progress: Progress | None = None,
+) -> Basins:
+    """Delineate the land upstream of outlets.
+
+    Parameters
+    ----------
+    dem : (y, x) float32, m
+        Elevations on any grid with a CRS, NaN where there are none.
+    outlets : points
+        In any CRS, with an optional ``name``.
+    countries, country_field : polygons and the column with their names, optional
+        One set of boundaries for all countries; without it there are no shares.
+    terminal : polygons or points, optional
+        Lakes without an outlet: water ends in them.
+    depressions : "breach", "fill" or "keep"
+    keep_above_km2 : float, km2
+        See :func:`bluepeace_gis.geo.drainage.drain`.
+    edges : "drain" or "closed"
+        Whether water leaves where the elevations end; closed: only at outlets and terminal lakes.
+    snap_m : float, m
+        How far from a point its channel is looked for; None: three cells.
+    area_field : str, optional
+        Column of ``outlets`` with the known upstream area in km2.
+    streams_km2 : float, km2
+        Upstream area from which a cell is a channel; None: 1 km2, but at least 100 cells.
+    band_m : float, m
+        Height of the elevation bands.
+    progress : function of the share done, optional
+
+    Returns
+    -------
+    Basins
+        Areas on the ellipsoid of the DEM's CRS, in km2.
+
+    Raises
+    ------
+    BadInput, UnknownCrs, OutsideGrid
+        In one sentence: found, expected, way out.
+    """
+    tell = progress or (lambda _share: None)
+    grid = Grid.of(dem)
+    points = prepare_outlets(outlets, grid, area_field=area_field)
+    channel_km2 = _channel_km2(grid, streams_km2)
+    lakes = None if terminal is None else _lakes(terminal, grid)
+
+    def route(sinks: tuple[Indices, Indices] | None, closed: Edges) -> Drained:
+        return drain(
+            dem,
+            lakes=lakes,
+            sinks=sinks,
+            depressions=depressions,
+            keep_above_km2=keep_above_km2,
+            edges=closed,
+            progress=lambda share: tell(0.4 * share),
+        )
+
+    drained = route(None, "drain")
+    row, column, distance_m = snap(points, drained, snap_m=snap_m, streams_km2=channel_km2)
+    if edges == "closed":
+        # The channels on which outlets are looked for are those of the open surface; closed, all water
+        # that no terminal lake takes must then leave through the outlets found.
+        drained = _nested(route((row, column), "closed"), dem, row, column)
+    tell(0.5)
+    places, first, place_of = _distinct(row, column)
+    zone, downstream = drained.drainage.delineate(*places)
+    tell(0.6)
+    table = _sums(dem, drained.drainage, zone, len(first), band_m)
+    below = np.concatenate([[0], downstream])
+    order = _upstream_first(below)
+    nested = table.gathered(below, order)
+    upstream_km2 = nested.sums[1:, 0] / M2_PER_KM2
+    compare_areas(points, upstream_km2[place_of])
+    tell(0.7)
+    parts = outline(zone, grid)
+    own = np.full(len(first) + 1, None, object)
+    own[parts["value"].to_numpy()] = parts.geometry.to_numpy()
+    whole = _union_down(own, below, order)
+    tell(0.8)
+    basins = _basin_layer(points, place_of, nested, whole, distance_m, grid.crs)
+    basins["touches_edge"] = _touches(drained.drainage, zone, places, below, order)[place_of + 1]
+    basins["length_km"] = _longest_km(drained.drainage, zone, places, below, order)[place_of + 1]
+    basins = basins[BASIN_COLUMNS]
+    _warn_of_edges(basins)
+    layers: dict[str, Any] = {"basins": basins}
+    layers["subbasins"] = _subbasin_layer(basins.iloc[first], table, own, downstream)
+    layers["streams"] = _stream_layer(drained.drainage, zone, places, channel_km2)
+    layers["depressions"] = _depression_layer(drained, dem)
+    layers["outlets"] = _outlet_layer(points, grid, row, column, distance_m, upstream_km2[place_of])
+    tell(0.9)
+    layers["shares"] = _shares(basins, countries, country_field)
+    layers["bands"] = _bands(basins["outlet_id"].to_numpy(), nested.bands[place_of + 1], band_m)
+    tell(1.0)
+    return Basins(layers, drained, _by_outlet(zone, basins["outlet_id"].to_numpy(), first), channel_km2)
+
+
+BASIN_COLUMNS: Final = [
+    "outlet_id",
+    "name",
+    "area_km2",
+    "snap_m",
+    "touches_edge",
+    "zmin_m",
+    "zmean_m",
+    "zmax_m",
+    "slope_deg",
+    "length_km",
+    "geometry",
+]
+
+
+def _channel_km2(grid: Grid, streams_km2: float | None) -> float:
+    if streams_km2 is not None:
+        if not streams_km2 > 0:
+            raise BadInput(f"--streams-km2 is {streams_km2}; expected an area above 0 km2.")
+        return streams_km2
+    across, along = grid.cell_steps_m
+    cell_km2 = float(np.median(across) * np.median(along)) / M2_PER_KM2
+    return max(defaults.STREAMS_KM2, defaults.STREAM_CELLS * cell_km2)
+
+
+def _lakes(terminal: gpd.GeoDataFrame, grid: Grid) -> NDArray[np.int32]:
+    """Burn terminal lakes; one smaller than a cell, or a point, is the cell it lies in."""
+    shapes = terminal.to_crs(grid.crs) if terminal.crs is not None else terminal
+    burnt = zones.burn(terminal, grid, all_touched=True) if len(terminal) else np.zeros(grid.shape, np.int32)
+    centred = np.zeros(grid.shape, np.int32)
+    if len(terminal) and (shapes.geom_type.isin(["Polygon", "MultiPolygon"])).any():
+        try:
+            centred = zones.burn(terminal, grid)
+        except BadInput:  # every lake is smaller than a cell
+            centred = np.zeros(grid.shape, np.int32)
+    small = np.setdiff1d(np.unique(burnt), np.unique(centred))
+    return np.where((centred == 0) & np.isin(burnt, small), burnt, centred)
+
+
+def _distinct(row: Indices, column: Indices) -> tuple[tuple[Indices, Indices], Indices, Indices]:
+    """Join outlets that share a cell.
+
+    returns  the distinct cells; the first outlet of each; for each outlet the number of its cell
+    """
+    pairs = np.column_stack([row, column])
+    _, first, inverse = np.unique(pairs, axis=0, return_index=True, return_inverse=True)
+    rank = np.argsort(np.argsort(first))
+    first = np.sort(first)
+    return (row[first], column[first]), first, rank[inverse.ravel()]
+
+
+def _nested(drained: Drained, dem: xr.DataArray, row: Indices, column: Indices) -> Drained:
+    """Let the water of an outlet go on to the next one below, where it falls to it by itself.
+
+    Every outlet of a closed surface was a sink, so that all water finds one. An upstream gauge is none
+    in nature: it is linked to the cell below if the water there comes to another outlet that is lower,
+    which also keeps circles out.
+    """
+    z = dem.to_numpy()
+    direction = drained.drainage.direction
+    (rows, columns), _, _ = _distinct(row, column)
+    zone, _ = drained.drainage.delineate(rows, columns)
+    grid = drained.drainage.grid
+    across, along = grid.cell_steps_m
+    linked = direction.copy()
+    for k, (r, c) in enumerate(zip(rows, columns, strict=True)):
+        if direction[r, c] != SINK:
+            continue
+        best, choice = 0.0, None
+        step = (across[r], np.hypot(across[r], along[r]), along[r])
+        for way in range(8):
+            rr, cc = r + ROW_STEP[way], c + COLUMN_STEP[way]
+            if 0 <= rr < grid.shape[0] and 0 <= cc < grid.shape[1]:
+                fall = float(z[r, c] - z[rr, cc]) / step[1 if way % 2 else (way // 2 % 2) * 2]
+                if fall > best:
+                    best, choice = fall, (way, int(zone[rr, cc]))
+        if choice is None or choice[1] in (0, k + 1):
+            continue
+        other = choice[1] - 1
+        if z[rows[other], columns[other]] < z[r, c]:
+            linked[r, c] = choice[0]
+    return Drained(
+        Drainage(grid, linked), drained.depressions, drained.lakes, drained.lake_ends, drained.filled
+    )
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """Sums per subbasin: (n + 1, 3) area m2, area x elevation, area x slope; (n + 1,); (n + 1, b) m2."""
+
+    sums: Reals
+    low: Reals
+    high: Reals
+    bands: Reals
+
+    def gathered(self, below: Indices, order: Indices) -> "_Sums":
+        """Add to each subbasin all that drain into it."""
+        sums, low, high, bands = self.sums.copy(), self.low.copy(), self.high.copy(), self.bands.copy()
+        for k in order:
+            after = below[k]
+            if after > 0:
+                sums[after] += sums[k]
+                bands[after] += bands[k]
+                low[after] = min(low[after], low[k])
+                high[after] = max(high[after], high[k])
+        return _Sums(sums, low, high, bands)
+
+
+def _sums(dem: xr.DataArray, drainage: Drainage, zone: NDArray[np.int32], count: int, band_m: float) -> _Sums:
+    z = dem.to_numpy()
+    top = float(np.nanmax(z))
+    if not band_m > 0 or top / band_m > defaults.BANDS_MAX:
+        raise BadInput(
+            f"--band-m is {band_m:g} and the highest elevation {top:g}; expected a height in metres that "
+            f"gives at most {defaults.BANDS_MAX} bands. Choose a larger one, or check the unit of the DEM."
+        )
+    bands = max(int(top // band_m) + 1, 1)
+    found = _Sums(
+        np.zeros((count + 1, 3)),
+        np.full(count + 1, np.inf),
+        np.full(count + 1, -np.inf),
+        np.zeros((count + 1, bands)),
+    )
+    step = np.column_stack(drainage.grid.cell_steps_m)
+    for tile in Tiling(*drainage.grid.shape):
+        terrain.add_zones(
+            tiles.with_rim(z, tile, np.nan),
+            zone[tile.window],
+            cell_areas_m2(drainage.grid, tile),
+            step[tile.row : tile.row + tile.rows],
+            band_m,
+            found.sums,
+            found.low,
+            found.high,
+            found.bands,
+        )
+    return found
+
+
+def _upstream_first(below: Indices) -> Indices:
+    """Order subbasins 1..n so that each stands ahead of the one it drains to."""
+    waits = np.bincount(below[1:], minlength=below.size)
+    waits[0] = 0
+    order = [int(k) for k in np.flatnonzero(waits == 0) if k > 0]
+    for k in order:  # grows while it is walked
+        after = int(below[k])
+        if after > 0:
+            waits[after] -= 1
+            if waits[after] == 0:
+                order.append(after)
+    return np.array(order, np.int64)
+
+
+def _union_down(own: NDArray[Any], below: Indices, order: Indices) -> NDArray[Any]:
+    """Join the outline of each subbasin with those of all that drain into it."""
+    parts: list[list[Any]] = [[] if shape is None else [shape] for shape in own]
+    whole = own.copy()
+    for k in order:
+        whole[k] = shapely.union_all(parts[k]) if len(parts[k]) > 1 else parts[k][0]
+        if below[k] > 0:
+            parts[below[k]].append(whole[k])
+    return whole
+
+
+def _basin_layer(
+    points: gpd.GeoDataFrame,
+    place_of: Indices,
+    nested: _Sums,
+    whole: NDArray[Any],
+    distance_m: Reals,
+    crs: Any,
+) -> gpd.GeoDataFrame:
+    sums = nested.sums[place_of + 1]
+    return gpd.GeoDataFrame(
+        {
+            "outlet_id": points["outlet_id"].to_numpy(),
+            "name": points["name"].to_numpy(),
+            "area_km2": sums[:, 0] / M2_PER_KM2,
+            "snap_m": distance_m,
+            "zmin_m": nested.low[place_of + 1],
+            "zmean_m": sums[:, 1] / sums[:, 0],
+            "zmax_m": nested.high[place_of + 1],
+            "slope_deg": sums[:, 2] / sums[:, 0],
+        },
+        geometry=whole[place_of + 1],
+        crs=crs,
+    )
+
+
+def _touches(
+    drainage: Drainage,
+    zone: NDArray[np.int32],
+    places: tuple[Indices, Indices],
+    below: Indices,
+    order: Indices,
+) -> NDArray[np.bool_]:
+    """Tell for each subbasin whether land upstream of it may lie beyond the surface's end."""
+    ends = drainage.open_ends.copy()
+    ends[places] = False  # the outlet itself may stand at the rim
+    touched = np.zeros(below.size, bool)
+    touched[np.unique(zone[ends])] = True
+    for k in order:
+        if below[k] > 0:
+            touched[below[k]] |= touched[k]
+    return touched
+
+
+def _warn_of_edges(basins: gpd.GeoDataFrame) -> None:
+    cut = basins[basins["touches_edge"]]
+    if len(cut):
+        names = ", ".join(cut["name"].iloc[:5]) + (", ..." if len(cut) > 5 else "")
+        log.warning(
+            "%d of %d basins reach the edge of the DEM and may go on beyond it: %s. Use a larger DEM unless "
+            "this one was cut along the basin.",
+            len(cut),
+            len(basins),
+            names,
+        )
+
+
+def _longest_km(
+    drainage: Drainage,
+    zone: NDArray[np.int32],
+    places: tuple[Indices, Indices],
+    below: Indices,
+    order: Indices,
+) -> Reals:
+    """Length of the longest flow path to each outlet, km."""
+    lengths = drainage.path_lengths_m
+    farthest = np.zeros(below.size)
+    np.maximum.at(farthest, zone.ravel(), lengths.ravel())
+    for k in order:
+        if below[k] > 0:
+            farthest[below[k]] = max(farthest[below[k]], farthest[k])
+    farthest[1:] -= lengths[places]
+    return farthest / 1000
+
+
+def _subbasin_layer(
+    basins: gpd.GeoDataFrame, table: _Sums, own: NDArray[Any], downstream: NDArray[np.int32]
+) -> gpd.GeoDataFrame:
+    sums = table.sums[1:]
+    ids = np.concatenate([[0], basins["outlet_id"].to_numpy()])
+    layer = basins.copy()
+    layer["area_km2"] = sums[:, 0] / M2_PER_KM2
+    layer["zmin_m"], layer["zmax_m"] = table.low[1:], table.high[1:]
+    layer["zmean_m"], layer["slope_deg"] = sums[:, 1] / sums[:, 0], sums[:, 2] / sums[:, 0]
+    layer["downstream_id"] = ids[downstream]
+    layer = layer.set_geometry(gpd.GeoSeries(list(own[1:]), index=layer.index, crs=basins.crs))
+    columns = [name for name in BASIN_COLUMNS if name not in ("geometry", "length_km", "touches_edge")]
+    return layer[[*columns, "downstream_id", "geometry"]].reset_index(drop=True)
+
+
+def _stream_layer(
+    drainage: Drainage, zone: NDArray[np.int32], places: tuple[Indices, Indices], channel_km2: float
+) -> gpd.GeoDataFrame:
+    """Draw the channels upstream of outlets as reaches from confluence to confluence."""
+    grid, columns = drainage.grid, drainage.grid.shape[1]
+    upstream = drainage.upstream_km2.ravel()
+    flat = zone.ravel()
+    with np.errstate(invalid="ignore"):
+        cells = np.flatnonzero((upstream >= channel_km2) & (flat > 0)).astype(np.int64)
+    names = ["stream_id", "downstream_id", "outlet_id", "strahler", "length_km", "upstream_km2"]
+    if not cells.size:
+        empty: dict[str, Any] = {
+            name: np.zeros(0, np.int64 if name != "length_km" else float) for name in names
+        }
+        empty["upstream_km2"] = np.zeros(0)
+        return gpd.GeoDataFrame(empty, geometry=[], crs=grid.crs)
+    below = stream_kernels.links(drainage.direction, cells)
+    order = stream_kernels.strahler(below)
+    ends = np.isin(cells, places[0] * columns + places[1])
+    start, path, after = stream_kernels.reaches(below, ends)
+    x, y = grid.centres(cells[path] // columns, cells[path] % columns)
+    reach = np.repeat(np.arange(after.size), np.diff(start))
+    whole = np.diff(start) > 1  # a single cell has no length: an outlet right below a confluence
+    lengths = drainage.path_lengths_m.ravel()[cells[path]]
+    lines = np.full(after.size, None, object)
+    drawn = whole[reach]
+    lines[whole] = shapely.linestrings(
+        np.column_stack([x, y])[drawn], indices=np.cumsum(whole)[reach][drawn] - 1
+    )
+    heads, last = start[:-1], start[1:] - 1
+    own_last = np.where(after >= 0, last - 1, last)  # the last cell that is not the next reach's
+    frame = gpd.GeoDataFrame(
+        {
+            "stream_id": np.arange(1, after.size + 1),
+            "downstream_id": after + 1,
+            "outlet_id": flat[cells[path[heads]]],
+            "strahler": order[path[heads]],
+            "length_km": (lengths[heads] - lengths[last]) / 1000,
+            "upstream_km2": upstream[cells[path[own_last]]],
+        },
+        geometry=lines,
+        crs=grid.crs,
+    )
+    return _without_points(frame, whole)
+
+
+def _without_points(frame: gpd.GeoDataFrame, whole: NDArray[np.bool_]) -> gpd.GeoDataFrame:
+    """Leave out reaches of one cell and lead what came to them to nothing: the stream ends there."""
+    gone = set(frame["stream_id"][~whole])
+    kept = frame[whole].reset_index(drop=True)
+    kept["downstream_id"] = kept["downstream_id"].where(~kept["downstream_id"].isin(gone), 0)
+    return kept
+
+
+def _depression_layer(drained: Drained, dem: xr.DataArray) -> gpd.GeoDataFrame:
+    """Outline the depressions worth a look, whatever became of them."""
+    found, grid = drained.depressions, drained.drainage.grid
+    large = (found.area >= defaults.DEPRESSION_MIN_KM2 * M2_PER_KM2) & (
+        found.depth >= defaults.DEPRESSION_MIN_M
+    )
+    numbers = np.flatnonzero(large)
+    z = dem.to_numpy()
+    seen = np.zeros(z.shape, np.uint8)
+    shapes = [
+        _flooded(z, (int(found.row[k]), int(found.column[k])), float(found.level[k]), seen, grid)
+        for k in numbers
+    ]
+    spill_x, spill_y = grid.centres(found.spill_row[numbers], found.spill_column[numbers])
+    return gpd.GeoDataFrame(
+        {
+            "area_km2": found.area[numbers] / M2_PER_KM2,
+            "depth_m": found.depth[numbers].astype(float),
+            "volume_km3": found.volume[numbers] / 1e9,
+            "level_m": found.level[numbers].astype(float),
+            "spill_x": spill_x,
+            "spill_y": spill_y,
+        },
+        geometry=shapes,
+        crs=grid.crs,
+    ).sort_values("area_km2", ascending=False, kind="stable", ignore_index=True)
+
+
+def _flooded(
+    z: NDArray[np.float32], pit: tuple[int, int], level: float, seen: NDArray[np.uint8], grid: Grid
+) -> Any:
+    """Outline the water that stands around a pit up to a level."""
+    cells = terrain.flood(z, *pit, np.float32(level), seen)
+    rows, columns = cells // z.shape[1], cells % z.shape[1]
+    top, left = int(rows.min()), int(columns.min())
+    mask = np.zeros((int(rows.max()) - top + 1, int(columns.max()) - left + 1), np.uint8)
+    mask[rows - top, columns - left] = 1
+    window = grid.window(top, top + mask.shape[0], left, left + mask.shape[1])
+    return outline(mask, window).geometry.iloc[0]
+
+
+def _outlet_layer(
+    points: gpd.GeoDataFrame, grid: Grid, row: Indices, column: Indices, distance_m: Reals, found_km2: Reals
+) -> gpd.GeoDataFrame:
+    """Where the outlets were put, and both areas."""
+    x, y = grid.centres(row, column)
+    given = points.geometry
+    return gpd.GeoDataFrame(
+        {
+            "outlet_id": points["outlet_id"].to_numpy(),
+            "name": points["name"].to_numpy(),
+            "snap_m": distance_m,
+            "upstream_km2": found_km2,
+            "known_km2": points["known_km2"].to_numpy(),
+            "given_x": given.x.to_numpy(),
+            "given_y": given.y.to_numpy(),
+        },
+        geometry=shapely.points(x, y),
+        crs=grid.crs,
+    )
+
+
+def _shares(
+    basins: gpd.GeoDataFrame, countries: gpd.GeoDataFrame | None, country_field: str | None
+) -> pd.DataFrame:
+    if countries is None:
+        return pd.DataFrame(
+            {
+                "outlet_id": np.zeros(0, np.int64),
+                "country": np.zeros(0, str),
+                "area_km2": np.zeros(0),
+                "share_pct": np.zeros(0),
+            }
+        )
+    if country_field is None:
+        fields = ", ".join(str(name) for name in countries.columns if name != countries.geometry.name)
+        raise BadInput(
+            f"--countries was given without --country-field; expected one of its columns: {fields}."
+        )
+    found = zones.shares(
+        basins, countries, country_field, zone_field="outlet_id", total_km2=basins["area_km2"].to_numpy()
+    )
+    return found.rename(columns={"zone": "outlet_id"})
+
+
+def _bands(outlet_ids: Indices, bands_m2: Reals, band_m: float) -> pd.DataFrame:
+    basin, band = np.nonzero(bands_m2 > 0)
+    return pd.DataFrame(
+        {
+            "outlet_id": outlet_ids[basin],
+            "z_from_m": band * band_m,
+            "z_to_m": (band + 1) * band_m,
+            "area_km2": bands_m2[basin, band] / M2_PER_KM2,
+        }
+    )
+
+
+def _by_outlet(zone: NDArray[np.int32], outlet_ids: Indices, first: Indices) -> NDArray[np.int32]:
+    """Rename zones from the order of cells to the ids of outlets."""
+    names = np.concatenate([[0], outlet_ids[first]]).astype(np.int32)
+    renamed: NDArray[np.int32] = names[zone]
+    return renamed

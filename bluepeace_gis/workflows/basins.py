@@ -1,0 +1,238 @@
+"""`bluepeace basins`: from a DEM and outlets on disk to basins, shares and pictures on disk."""
+
+import logging
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+import xarray as xr
+
+from bluepeace_gis.analyses.basins import GEOMETRY_TYPES, Basins, defaults, delineate_basins
+from bluepeace_gis.archive import features, products, provenance
+from bluepeace_gis.archive import rasters as raster_files
+from bluepeace_gis.errors import BadInput
+from bluepeace_gis.geo.grid import Grid
+from bluepeace_gis.kernels.neighbours import CODE_TABLES
+from bluepeace_gis.kernels.tiles import TILE
+from bluepeace_gis.maps import quicklook, styles
+from bluepeace_gis.workflows.result import Result
+
+log = logging.getLogger(__name__)
+
+LINEAGE: Final = (
+    "D8 directions by steepest descent; depressions led out through their lowest pass; basins, streams and "
+    "bands from the directions; areas on the ellipsoid of the DEM; shares by overlay with one set of borders."
+)
+# Shares of the work, for the bar.
+READ, ANALYSED, WRITTEN = 0.1, 0.75, 0.9
+
+
+def basins(
+    dem: Path,
+    outlets: Path,
+    *,
+    out: Path,
+    countries: Path | None = None,
+    country_field: str | None = None,
+    terminal: Path | None = None,
+    depressions: Literal["breach", "fill", "keep"] = "breach",
+    keep_above_km2: float | None = None,
+    edges: Literal["drain", "closed"] = "drain",
+    snap_m: float | None = None,
+    area_field: str | None = None,
+    streams_km2: float | None = None,
+    band_m: float = defaults.BAND_M,
+    rasters: Path | None = None,
+) -> Result:
+    """Delineate the land upstream of outlets, and whose land it is.
+
+    Parameters
+    ----------
+    dem
+        Elevations in metres: the first band of any raster with a coordinate reference system.
+    outlets
+        Points, with an optional column `name`.
+    out
+        The GeoPackage to write: layers basins, subbasins, streams, depressions, outlets, tables shares
+        and bands. Beside it come the picture, the style and the STAC item with its provenance.
+    countries
+        Polygons of the countries, one set of boundaries for all of them.
+    country_field
+        Their column with the names.
+    terminal
+        Lakes without an outlet, polygons or points: water ends in them.
+    depressions
+        What becomes of depressions: breach or fill drain them all, keep leaves those above
+        --keep-above-km2. Large ones are reported anyway.
+    keep_above_km2
+        With keep: the area from which a depression holds its water.
+    edges
+        Whether water leaves where the DEM ends, or only at outlets and terminal lakes.
+    snap_m
+        How far around a point its river is looked for; three cells if not given.
+    area_field
+        Column of OUTLETS with the known upstream area in km2: the place is chosen by it.
+    streams_km2
+        Upstream area from which a river is drawn; 1 km2, but at least 100 cells, if not given.
+    band_m
+        Height of the elevation bands.
+    rasters
+        A folder for directions (ESRI codes), upstream areas, basins and filled elevations as GeoTIFFs.
+
+    Returns
+    -------
+    Result
+        ``out`` and ``picture``; how many basins there are and the land all of them cover.
+
+    Raises
+    ------
+    BluepeaceError
+        In one sentence: found, expected, way out.
+    """
+    asked = dict(locals())
+    _check(out, depressions, keep_above_km2, countries, country_field)
+    log.info("reading", extra={"done": 0.0})
+    surface = raster_files.read(dem)
+    surface.name = "dem"
+    points = features.read(outlets)
+    land = None if countries is None else features.read(countries)
+    lakes = None if terminal is None else features.read(terminal)
+    log.info("finding the way of the water", extra={"done": READ})
+    found = delineate_basins(
+        surface,
+        points,
+        countries=land,
+        country_field=country_field,
+        terminal=lakes,
+        depressions=depressions,
+        keep_above_km2=keep_above_km2,
+        edges=edges,
+        snap_m=snap_m,
+        area_field=area_field,
+        streams_km2=streams_km2,
+        band_m=band_m,
+        progress=lambda share: log.info(
+            "finding the way of the water", extra={"done": READ + (ANALYSED - READ) * share}
+        ),
+    )
+    inputs = {"dem": dem, "outlets": outlets, "countries": countries, "terminal": terminal}
+    record = _record(asked, {name: path for name, path in inputs.items() if path is not None}, found)
+    outputs = {"out": out, "picture": out.with_suffix(".png"), "bands": out.with_suffix(".bands.png")}
+    with products.product(out) as work:
+        log.info("writing", extra={"done": ANALYSED})
+        features.write(found.layers, work / out.name, geometry_types=GEOMETRY_TYPES)
+        styles.write_qml("basins", work / out.with_suffix(".qml").name)
+        log.info("drawing", extra={"done": WRITTEN})
+        quicklook.basins_picture(
+            work / outputs["picture"].name,
+            dem=surface,
+            grid=found.drained.drainage.grid,
+            basins=found.layers["basins"],
+            streams=found.layers["streams"],
+            outlets=found.layers["outlets"],
+            countries=land,
+            country_field=country_field,
+            shares=found.layers["shares"],
+            title=f"Basins of {points_title(found)}",
+        )
+        quicklook.hypsometric_picture(
+            work / outputs["bands"].name, found.layers["bands"], names=_names(found)
+        )
+        provenance.write(_describe(out, work, found, record), work / out.with_suffix(".json").name)
+    if rasters is not None:
+        outputs |= _write_rasters(rasters, surface, found, record)
+    log.info("done", extra={"done": 1.0})
+    covered = float(found.layers["subbasins"]["area_km2"].sum())
+    return Result(outputs, {"basins": len(found.layers["basins"]), "area_km2": covered})
+
+
+def points_title(found: Basins) -> str:
+    """Name the outlets for a title, as far as there is room."""
+    names = list(found.layers["basins"]["name"])
+    shown = 4
+    return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")
+
+
+def _names(found: Basins) -> dict[int, str]:
+    layer = found.layers["basins"]
+    return dict(zip(layer["outlet_id"].tolist(), layer["name"].tolist(), strict=True))
+
+
+def _check(
+    out: Path,
+    depressions: str,
+    keep_above_km2: float | None,
+    countries: Path | None,
+    country_field: str | None,
+) -> None:
+    """Refuse what cannot end well before hours of work."""
+    if out.suffix.lower() != ".gpkg":
+        raise BadInput(f"--out is {out.name}; expected the name of a GeoPackage, such as {out.stem}.gpkg.")
+    if keep_above_km2 is not None and depressions != "keep":
+        raise BadInput(
+            f"--keep-above-km2 was given with --depressions {depressions}; it belongs to --depressions keep."
+        )
+    if (countries is None) != (country_field is None):
+        given, missing = (
+            ("--countries", "--country-field") if countries else ("--country-field", "--countries")
+        )
+        raise BadInput(f"{given} was given without {missing}; shares need both. Add {missing}.")
+
+
+def _record(asked: dict[str, Any], inputs: dict[str, Path], found: Basins) -> dict[str, Any]:
+    """Everything from which the other side can repeat the numbers."""
+    return {
+        "inputs": inputs,
+        "parameters": {name: value for name, value in asked.items() if name not in inputs},
+        "method": {
+            "directions": "steepest of eight neighbours (O'Callaghan and Mark 1984, "
+            "doi:10.1016/S0734-189X(84)80011-0); of equally steep ones the first clockwise from the east",
+            "depressions": "minimum spanning tree of the lowest passes (Cordonnier, Bovy and Braun 2019, "
+            "doi:10.5194/esurf-7-549-2019)",
+            "tile_cells": TILE,
+            "streams_km2": found.streams_km2,
+            "snap_cells": defaults.SNAP_CELLS,
+            "depressions_reported_from_km2": defaults.DEPRESSION_MIN_KM2,
+            "depressions_reported_from_m": defaults.DEPRESSION_MIN_M,
+            "slope": "Horn 1981, doi:10.1109/PROC.1981.11918",
+            "stream_order": "Strahler 1957, doi:10.1029/TR038i006p00913",
+        },
+    }
+
+
+def _describe(target: Path, work: Path, found: Basins, record: dict[str, Any]) -> Any:
+    grid = found.drained.drainage.grid
+    return provenance.describe(
+        target,
+        work=work,
+        title=f"Basins of {points_title(found)}",
+        lineage=LINEAGE,
+        footprint=grid.footprint(),
+        crs=grid.crs,
+        inputs=record["inputs"],
+        parameters=record["parameters"],
+        method=record["method"],
+        shape=grid.shape,
+        transform=grid.transform,
+    )
+
+
+def _write_rasters(folder: Path, dem: xr.DataArray, found: Basins, record: dict[str, Any]) -> dict[str, Path]:
+    """Write what other programs take up: each a product of its own."""
+    drainage = found.drained.drainage
+    grid = Grid.of(dem)
+    layers: dict[str, tuple[Any, float | None]] = {
+        "directions": (drainage.encoded("esri"), CODE_TABLES["esri"][-1]),
+        "upstream_km2": (drainage.upstream_km2.astype(np.float32), None),
+        "basins": (found.zone, 0),
+    }
+    if found.drained.filled is not None:
+        layers["filled"] = (found.drained.filled, None)
+    written = {}
+    for name, (values, nodata) in layers.items():
+        target = folder / f"{name}.tif"
+        with products.product(target) as work:
+            raster_files.write(grid.raster(values, name), work / target.name, nodata=nodata)
+            provenance.write(_describe(target, work, found, record), work / f"{name}.json")
+        written[name] = target
+    return written
