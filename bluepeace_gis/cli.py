@@ -261,7 +261,7 @@ def _stop_with_stdin() -> None:
     os._exit(CANCELLED)
 
 
-def _on_terminate(number: int, frame: FrameType | None) -> None:
+def _on_terminate(_number: int, _frame: FrameType | None) -> None:
     raise Cancelled("Stopped by another program before the end: nothing was written.")
 
 

@@ -166,7 +166,7 @@ def rims(direction: Codes, *, threads: int | None = None) -> Rims:
 
     def follow(tile: Tile) -> Cells:
         mine = entries[entry_start[tile.number] : entry_start[tile.number + 1]]
-        last = last_cells(framed(direction, tile), _in_tile(mine, tile, columns))
+        last = last_cells(framed(direction, tile), in_tile(mine, tile, columns))
         stride = tile.columns + 2
         row, column = tile.row + last // stride - 1, tile.column + last % stride - 1
         return np.where(last < 0, -1, row * columns + column)
@@ -195,8 +195,10 @@ def _beside_rim(tile: Tile) -> tuple[Cells, Cells]:
     return row, column
 
 
-def _in_tile(cells: Cells, tile: Tile, columns: int) -> Cells:
-    return (cells // columns - tile.row + 1) * (tile.columns + 2) + cells % columns - tile.column + 1
+def in_tile(cells: Cells, tile: Tile, columns: int) -> Cells:
+    """Place row-major cells of the raster in a tile with its rim, row-major."""
+    place: Cells = (cells // columns - tile.row + 1) * (tile.columns + 2) + cells % columns - tile.column + 1
+    return place
 
 
 @njit(cache=True, nogil=True)
@@ -252,7 +254,7 @@ def accumulation(direction: Codes, rims_: Rims, weight_of: WeightOf, *, threads:
     def finish(tile: Tile) -> None:
         mine = slice(rims_.entry_start[tile.number], rims_.entry_start[tile.number + 1])
         if mine.stop > mine.start:
-            cells = _in_tile(rims_.entries[mine], tile, direction.shape[1])
+            cells = in_tile(rims_.entries[mine], tile, direction.shape[1])
             pour(framed(direction, tile), cells, inflow[mine], total[tile.window])
 
     tiles.each(summarise, tiling, threads=threads)

@@ -18,11 +18,13 @@ from bluepeace_gis.kernels.neighbours import (
     Cells,
     Codes,
     Labels,
+    Reals,
     Singles,
 )
 
 OUTSIDE = 0  # the node of what drains out already
 LEAVES = 8  # the "direction" of a pass over the surface's end
+NO_FALL = np.float32(-1.0)  # of such a pass: behind every other one of its height
 
 
 @njit(cache=True, nogil=True)
@@ -81,19 +83,30 @@ def label(direction: Codes, pits: Labels, node: Labels, exits: Labels) -> int:
 
 @njit(cache=True, nogil=True)
 def passes(
-    z: Singles, node: Labels, ends: Labels, table: Cells, height: Singles, cell: Labels, way: Codes
+    z: Singles,
+    nearness: Reals,
+    node: Labels,
+    ends: Labels,
+    table: Cells,
+    height: Singles,
+    fall: Singles,
+    cell: Labels,
+    way: Codes,
 ) -> int:
-    """Find the lowest pass between each two catchments of a tile that touch.
+    """Find the best pass between each two catchments of a tile that touch.
 
-    z        (h + 2, w + 2)
-    node     (h + 2, w + 2)  from :func:`label`
-    ends     (e,)  cells where the surface ends and water may leave
-    table    (2 ** k,)  -1; scratch, filled: slot -> the two nodes, ``low * 2 ** 32 + high``
-    height, cell, way  (2 ** k,)  filled: the pass's elevation, its cell, and the direction of the
-             cell behind it (LEAVES: over the surface's end)
-    returns  how many passes there are; -1 if the table is too small
+    z         (h + 2, w + 2)
+    nearness  (h, 3)  1 / distance to the neighbour in the row, the diagonal, the column
+    node      (h + 2, w + 2)  from :func:`label`
+    ends      (e,)  cells where the surface ends and water may leave
+    table     (2 ** k,)  -1; scratch, filled: slot -> the two nodes, ``low * 2 ** 32 + high``
+    height, fall, cell, way  (2 ** k,)  filled: the pass's elevation, the slope down its lower side, its
+              cell, and the direction of the cell behind it (LEAVES: over the surface's end)
+    returns   how many passes there are; -1 if the table is too small
 
-    The first of equally low passes, in the order of the rows, is kept.
+    The lowest pass is the best; of equally low ones the one with the steepest fall, because water
+    that stands at a saddle takes that side; then the first in the order of the rows. Water leaves
+    over the surface's end only where no equally low pass leads on.
     """
     rows, columns = z.shape[0] - 2, z.shape[1] - 2
     stride = columns + 2
@@ -117,7 +130,7 @@ def passes(
                 low = min(mine, theirs)
                 high = max(mine, theirs)
                 key = np.int64(low) << 32 | np.int64(high)
-                slot = ((np.int64(low) * 40503 + np.int64(high)) * 2654435761 >> 11) & mask
+                slot = _slot(key, mask)
                 while table[slot] != key and table[slot] != -1:
                     slot = (slot + 1) & mask
                 top = max(level, heights[other])
@@ -126,9 +139,14 @@ def passes(
                         return -1
                     count += 1
                     table[slot] = key
-                elif top >= height[slot]:
+                elif top > height[slot]:
+                    continue
+                kind = 1 if k % 2 else k
+                slope = np.float32(abs(level - heights[other]) * nearness[row - 1, kind])
+                if top == height[slot] and slope <= fall[slot]:
                     continue
                 height[slot] = top
+                fall[slot] = slope
                 cell[slot] = here
                 way[slot] = k
     for k in range(ends.size):
@@ -136,8 +154,8 @@ def passes(
         mine = nodes[here]
         if mine <= OUTSIDE:
             continue
-        key = np.int64(mine)
-        slot = (np.int64(mine) * 2654435761 >> 11) & mask
+        key = np.int64(mine)  # between OUTSIDE and mine
+        slot = _slot(key, mask)
         while table[slot] != key and table[slot] != -1:
             slot = (slot + 1) & mask
         if table[slot] == -1:
@@ -148,21 +166,28 @@ def passes(
         elif heights[here] >= height[slot]:
             continue
         height[slot] = heights[here]
+        fall[slot] = NO_FALL
         cell[slot] = here
         way[slot] = LEAVES
     return count
 
 
 @njit(cache=True, nogil=True)
-def in_order(keys: Cells, heights: Singles) -> Cells:
-    """Order passes by height, equal heights by their nodes.
+def _slot(key: np.int64, mask: int) -> np.int64:
+    """Spread keys over a table (Fibonacci hashing of both halves)."""
+    return (((key >> 32) * 40503 + (key & 0xFFFFFFFF)) * 2654435761 >> 11) & mask
+
+
+@njit(cache=True, nogil=True)
+def in_order(keys: Cells, heights: Singles, falls: Singles) -> Cells:
+    """Order passes by height, equal heights by the steeper fall, then by their nodes.
 
     keys     (n,)  ``low * 2 ** 32 + high``: no two are equal
-    heights  (n,)
+    heights, falls  (n,)
     returns  (n,)  indices
 
-    Two stable counting passes over the nodes would cost more than a comparison where heights tie:
-    the heights are sorted by their bits, then the few runs of equal ones by insertion.
+    The heights are sorted by their bits, in three stable counting passes; the few runs of equal ones
+    are then put in order by comparison.
     """
     count = keys.size
     bits = heights.view(np.uint32)
@@ -171,16 +196,11 @@ def in_order(keys: Cells, heights: Singles) -> Cells:
     for shift in (0, 11, 22):
         start = np.zeros(2049, np.int64)
         for k in range(count):
-            raw = bits[k]
-            # Signed floats sort as unsigned integers once negative ones are turned round.
-            key = ~raw if raw >> 31 else raw | np.uint32(0x80000000)
-            start[((key >> np.uint32(shift)) & np.uint32(2047)) + 1] += 1
+            start[((_sortable(bits[k]) >> np.uint32(shift)) & np.uint32(2047)) + 1] += 1
         for k in range(2048):
             start[k + 1] += start[k]
         for k in range(count):
-            raw = bits[order[k]]
-            key = ~raw if raw >> 31 else raw | np.uint32(0x80000000)
-            digit = (key >> np.uint32(shift)) & np.uint32(2047)
+            digit = (_sortable(bits[order[k]]) >> np.uint32(shift)) & np.uint32(2047)
             other[start[digit]] = order[k]
             start[digit] += 1
         order, other = other, order
@@ -191,9 +211,17 @@ def in_order(keys: Cells, heights: Singles) -> Cells:
             last += 1
         if last - first > 1:
             run = order[first:last]
-            order[first:last] = run[np.argsort(keys[run])]
+            by_node = run[np.argsort(keys[run])]
+            order[first:last] = by_node[np.argsort(-falls[by_node], kind="mergesort")]
         first = last
     return order
+
+
+@njit(cache=True, nogil=True)
+def _sortable(bits: np.uint32) -> np.uint32:
+    """Turn the bits of a float so that they sort as unsigned integers do."""
+    whole = np.uint32(bits)
+    return ~whole if whole >> np.uint32(31) else whole | np.uint32(0x80000000)
 
 
 @njit(cache=True, nogil=True)
@@ -228,8 +256,8 @@ def settle(keys: Cells, terminal: Codes, own: Labels, certain: Codes) -> int:
         own[k] = k
     undecided = 0
     for k in range(keys.size):
-        one = np.int64(keys[k] >> 32)
-        two = np.int64(keys[k] & 0xFFFFFFFF)
+        one = int(keys[k] >> 32)
+        two = int(keys[k] & 0xFFFFFFFF)
         a, b = find(every, one), find(every, two)
         if a == b:
             certain[k] = 0
@@ -252,29 +280,29 @@ def settle(keys: Cells, terminal: Codes, own: Labels, certain: Codes) -> int:
     return undecided
 
 
-def lowest_passes(z: Singles, node: Labels, nodes: int, ends: Labels) -> tuple[Cells, Singles, Labels, Codes]:
-    """Return the passes of a tile from low to high: keys, heights, cells, ways.
+def lowest_passes(
+    z: Singles, nearness: Reals, node: Labels, nodes: int, ends: Labels
+) -> tuple[Cells, Singles, Singles, Labels, Codes]:
+    """Return the passes of a tile in their order: keys, heights, falls, cells, ways.
 
     The cell is on the side of the lower node; where the way is LEAVES, on that of the higher.
     """
     slots = 1 << max(int(nodes * 8).bit_length(), 6)
     while True:
         table = np.full(slots, -1, np.int64)
-        height = np.empty(slots, np.float32)
-        cell = np.empty(slots, np.int32)
-        way = np.empty(slots, np.uint8)
-        if passes(z, node, ends, table, height, cell, way) >= 0:
+        height, fall = np.full(slots, np.inf, np.float32), np.full(slots, -np.inf, np.float32)
+        cell, way = np.empty(slots, np.int32), np.empty(slots, np.uint8)
+        if passes(z, nearness, node, ends, table, height, fall, cell, way) >= 0:
             break
         slots *= 2
     used = np.flatnonzero(table >= 0)
-    keys, heights = table[used], height[used]
-    order = used[in_order(keys, heights)]
-    keys, heights, cells, ways = table[order], height[order], cell[order], way[order]
+    order = used[in_order(table[used], height[used], fall[used])]
+    keys, heights, falls, cells, ways = table[order], height[order], fall[order], cell[order], way[order]
     turn = (node.ravel()[cells] != keys >> 32) & (ways != LEAVES)
     step = np.array(ROW_STEP) * z.shape[1] + np.array(COLUMN_STEP)
     cells[turn] += step[ways[turn]].astype(np.int32)
     ways[turn] = (ways[turn] + 4) % 8
-    return keys, heights, cells, ways
+    return keys, heights, falls, cells, ways
 
 
 def touching_rim(node: Labels, nodes: int) -> Codes:

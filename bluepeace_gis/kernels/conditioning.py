@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from numba import njit
 
 from bluepeace_gis.kernels import catchments, descent, spill, tiles
@@ -99,11 +98,12 @@ def summarise(surface: Surface, tile: Tile, direction: Codes) -> Summary:
     nodes = 1 + pits.size + exits.size
     terminal = catchments.touching_rim(node, nodes)
     terminal[1 + pits.size :] = 1
-    keys, height, cell, over = catchments.lowest_passes(z, node, nodes, ends)
+    keys, height, fall, cell, over = catchments.lowest_passes(z, near, node, nodes, ends)
     own = np.empty(nodes, np.int32)
     fate = np.empty(keys.size, np.uint8)
     catchments.settle(keys, terminal, own, fate)
-    every = Passes((keys >> 32).astype(np.int32), (keys & 0xFFFFFFFF).astype(np.int32), height, cell, over)
+    low, high = (keys >> 32).astype(np.int32), (keys & 0xFFFFFFFF).astype(np.int32)
+    every = Passes(low, high, height, fall, cell, over)
     terminals = np.flatnonzero(terminal).astype(np.int32)
     place = np.full(nodes + 1, -1, np.int32)  # the last place takes the -1 of void cells
     place[terminals] = np.arange(terminals.size)
@@ -151,7 +151,7 @@ def orient(summary: Summary, ways: Ways) -> Tree:
     pit_height[1 : 1 + summary.pits.size] = summary.pit_height
     _orient(
         (known.low, known.high, known.height, known.cell, known.way),
-        (ways.node, ways.cell, ways.way, ways.level),
+        (ways.node, ways.cell, ways.way, ways.height, ways.level),
         pit_height,
         (np.array(ROW_STEP) * (summary.tile.columns + 2) + np.array(COLUMN_STEP)).astype(np.int32),
         (behind, cell, way, height, level),
@@ -162,14 +162,14 @@ def orient(summary: Summary, ways: Ways) -> Tree:
 @njit(cache=True, nogil=True)
 def _orient(
     known: tuple[Labels, Labels, Singles, Labels, Codes],
-    given: tuple[Labels, Labels, Codes, Singles],
+    given: tuple[Labels, Labels, Codes, Singles, Singles],
     pit_height: Singles,
     step: Labels,
     tree: tuple[Labels, Labels, Codes, Singles, Singles],
 ) -> None:
     """Walk from the given nodes over the certain passes of a tile, breadth first."""
     low, high, pass_height, pass_cell, pass_way = known
-    node, given_cell, given_way, given_level = given
+    node, given_cell, given_way, given_height, given_level = given
     behind, cell, way, height, level = tree
     nodes = behind.size
     start = np.zeros(nodes + 2, np.int64)
@@ -195,7 +195,7 @@ def _orient(
         cell[here] = given_cell[k]
         way[here] = given_way[k]
         level[here] = given_level[k]
-        height[here] = given_level[k]
+        height[here] = given_height[k]
     first = 0
     lowest_first = np.argsort(pit_height)
     island = 0
@@ -306,7 +306,7 @@ def route(surface: Surface, *, done: Progress | None = None, threads: int | None
     summaries = tiles.each(
         lambda tile: summarise(surface, tile, direction), tiling, threads=threads, done=done
     )
-    ways = spill.solve(summaries, tiling)
+    ways = spill.solve(summaries, tiling, surface.nearness)
     trees = [orient(summary, way) for summary, way in zip(summaries, ways, strict=True)]
     return Routed(direction, summaries, ways, trees)
 
@@ -405,13 +405,17 @@ def _pits_of_exits(summaries: list[Summary], base: Cells, terminals: Cells, tili
 
 
 @njit(cache=True, nogil=True)
-def _heads(behind: Cells, height: Singles, level: Singles, same: Cells) -> Cells:
-    """Return for each node the last node of its depression: the one over whose pass it spills."""
+def _heads(behind: Cells, height: Singles, level: Singles, same: Cells) -> tuple[Cells, Cells]:
+    """Find for each node the depression it is part of, and the way out of it.
+
+    returns  (n,) the last pit of its depression, over whose pass it spills; (n,) for pits, the node
+             that knows that pass, -1 where water ends
+    """
     head = np.full(behind.size, -1, np.int64)
-    owner = np.full(behind.size, -1, np.int64)  # the node in whose tile a pit's pass is known
+    knows = np.full(behind.size, -1, np.int64)
     for k in range(behind.size):
         if behind[k] >= 0 and same[k] != same[behind[k]]:
-            owner[same[k]] = k
+            knows[same[k]] = k
     path = np.empty(behind.size, np.int64)
     for k in range(behind.size):
         count = 0
@@ -419,19 +423,16 @@ def _heads(behind: Cells, height: Singles, level: Singles, same: Cells) -> Cells
         while head[here] < 0:
             path[count] = here
             count += 1
-            way = owner[here]
-            if way < 0:
+            way = knows[here]
+            # Waters join where the pass lies below the level on its other side.
+            if way < 0 or height[way] >= level[same[behind[way]]]:
                 head[here] = here
                 break
-            below = same[behind[way]]
-            if height[way] >= level[below]:
-                head[here] = here
-                break
-            here = below
-        last = head[here]
+            here = same[behind[way]]
         for j in range(count):
-            head[path[j]] = last
-    return head
+            head[path[j]] = head[here]
+        head[k] = head[here]
+    return head, knows
 
 
 def _depressions(
@@ -440,49 +441,47 @@ def _depressions(
     nodes: tuple[Cells, Singles, Singles, Cells],
     water: tuple[Reals, Reals, Singles],
 ) -> Depressions:
-    behind, height, level, same = nodes
+    _, _, level, _ = nodes
     area, volume, depth = water
-    head = _heads(behind, height, level, same)[same]
+    head, knows = _heads(*nodes)
     wet = np.flatnonzero(area > 0)
     heads, of = np.unique(head[wet], return_inverse=True)
-    count = heads.size
-    totals = [np.bincount(of, weights=values[wet], minlength=count) for values in (area, volume)]
-    deepest = np.zeros(count, np.float32)
+    deepest = np.zeros(heads.size, np.float32)
     np.maximum.at(deepest, of, depth[wet])
-    tile = np.repeat(np.arange(len(routed.trees)), np.diff(base))
-    row, column = np.full(count, -1, np.int64), np.full(count, -1, np.int64)
-    spill_row, spill_column = row.copy(), column.copy()
-    # The deepest pit of each: pits are the only cells that can be deepest.
-    for number, (summary, tree) in enumerate(zip(routed.summaries, routed.trees, strict=True)):
-        mine = of[tile[wet] == number]
-        local = wet[tile[wet] == number] - base[number]
-        is_pit = (local > 0) & (local <= summary.pits.size)
-        below = tree.level[local[is_pit]] - summary.pit_height[local[is_pit] - 1]
-        best = is_pit.copy()
-        best[is_pit] = below == deepest[mine[is_pit]]
-        r, c = spill.in_raster(summary.tile, summary.pits[local[best] - 1])
-        row[mine[best]], column[mine[best]] = r, c
-        over = np.flatnonzero(tree.way != STAYS)
-        last = np.searchsorted(heads, same[over + base[number]])
-        found = (
-            (last < count) & (heads[np.minimum(last, max(count - 1, 0))] == same[over + base[number]])
-            if count
-            else np.zeros(over.size, bool)
-        )
-        r, c = spill.in_raster(summary.tile, tree.cell[over[found]])
-        leaves = behind[over[found] + base[number]]
-        outer = (leaves < 0) | (same[np.maximum(leaves, 0)] != same[over[found] + base[number]])
-        spill_row[last[found][outer]], spill_column[last[found][outer]] = r[outer], c[outer]
+    (pit_row, pit_column, below), (over_row, over_column) = _cells_of_nodes(routed)
+    # Only a pit can be the deepest cell; of equally deep ones the first is named.
+    is_deepest = below[wet] == deepest[of]
+    which, first = np.unique(of[is_deepest], return_index=True)
+    deepest_node = np.full(heads.size, -1, np.int64)
+    deepest_node[which] = wet[is_deepest][first]
+    tile = np.repeat(np.arange(len(routed.trees)), np.diff(base))[wet]
     return Depressions(
-        row,
-        column,
-        spill_row,
-        spill_column,
-        level[heads],
-        deepest,
-        totals[0],
-        totals[1],
-        tile[wet],
-        wet - base[tile[wet]],
-        of,
+        row=pit_row[deepest_node],
+        column=pit_column[deepest_node],
+        spill_row=over_row[knows[heads]],
+        spill_column=over_column[knows[heads]],
+        level=level[heads],
+        depth=deepest,
+        area=np.bincount(of, weights=area[wet], minlength=heads.size).astype(np.float64),
+        volume=np.bincount(of, weights=volume[wet], minlength=heads.size).astype(np.float64),
+        tile=tile,
+        node=wet - base[tile],
+        of=of,
     )
+
+
+def _cells_of_nodes(routed: Routed) -> tuple[tuple[Cells, Cells, Singles], tuple[Cells, Cells]]:
+    """Return for each node of all tiles its pit (row, column, depth below its level; -1, -1, NaN where
+    it has none) and the cell of its pass (row, column)."""
+    pits, passes = [], []
+    for summary, tree in zip(routed.summaries, routed.trees, strict=True):
+        row, column = np.full(tree.level.size, -1, np.int64), np.full(tree.level.size, -1, np.int64)
+        below = np.full(tree.level.size, np.nan, np.float32)
+        own = slice(1, 1 + summary.pits.size)
+        row[own], column[own] = spill.in_raster(summary.tile, summary.pits)
+        below[own] = tree.level[own] - summary.pit_height
+        pits.append((row, column, below))
+        passes.append(spill.in_raster(summary.tile, tree.cell))
+    pit_row, pit_column, below = (np.concatenate(part) for part in zip(*pits, strict=True))
+    over_row, over_column = (np.concatenate(part) for part in zip(*passes, strict=True))
+    return (pit_row, pit_column, below), (over_row, over_column)

@@ -101,18 +101,17 @@ def delineate(
     zone = np.full(direction.shape, UNKNOWN, np.int32)
     zone.ravel()[outlets] = np.arange(1, outlets.size + 1)
 
-    def in_tile(cells: Cells, tile: Tile) -> Cells:
-        return (cells // columns - tile.row + 1) * (tile.columns + 2) + cells % columns - tile.column + 1
-
     def summarise(tile: Tile) -> Labels:
         mine = slice(rims.entry_start[tile.number], rims.entry_start[tile.number + 1])
         return first_outlets(
-            accumulation.framed(direction, tile), in_tile(rims.entries[mine], tile), zone[tile.window]
+            accumulation.framed(direction, tile),
+            accumulation.in_tile(rims.entries[mine], tile, columns),
+            zone[tile.window],
         )
 
     def finish(tile: Tile) -> None:
         mine = slice(rims.exit_start[tile.number], rims.exit_start[tile.number + 1])
-        cells = in_tile(rims.exits[mine], tile)
+        cells = accumulation.in_tile(rims.exits[mine], tile, columns)
         spread(accumulation.framed(direction, tile), cells, beyond[mine], zone[tile.window])
 
     met = np.concatenate(tiles.each(summarise, tiling, threads=threads))

@@ -84,7 +84,7 @@ def descend(
             if ne > steepest:
                 steepest, choice = ne, 7
             if is_forced and forced[row, column] != FREE:
-                choice = np.int64(forced[row, column])
+                choice = int(forced[row, column])
             else:
                 if choice == FREE:
                     waiting[free] = row * stride + column

@@ -20,6 +20,7 @@ from bluepeace_gis.kernels.neighbours import (
     Cells,
     Codes,
     Labels,
+    Reals,
     Singles,
 )
 from bluepeace_gis.kernels.tiles import Tile, Tiling
@@ -29,22 +30,28 @@ STAYS: Final = FREE  # the "direction" of a pit that nothing drains: it is a sin
 
 @dataclass(frozen=True)
 class Passes:
-    """Passes between nodes ``low`` < ``high`` of one tile, from low to high.
+    """Passes between nodes ``low`` < ``high`` of one tile, in their order.
 
-    All (n,): nodes, heights, the cell on the side of ``low`` (row-major in the tile with its rim),
-    and the direction from it to the cell behind. Where the pass leads over the surface's end, the
-    cell is on the side of ``high`` and the direction is LEAVES.
+    All (n,): nodes, heights, slopes down the lower side, the cell on the side of ``low`` (row-major
+    in the tile with its rim), and the direction from it to the cell behind. Where the pass leads over
+    the surface's end, the cell is on the side of ``high`` and the direction is LEAVES.
     """
 
     low: Labels
     high: Labels
     height: Singles
+    fall: Singles
     cell: Labels
     way: Codes
 
     def __getitem__(self, chosen: npt.NDArray[np.bool_]) -> "Passes":
         return Passes(
-            self.low[chosen], self.high[chosen], self.height[chosen], self.cell[chosen], self.way[chosen]
+            self.low[chosen],
+            self.high[chosen],
+            self.height[chosen],
+            self.fall[chosen],
+            self.cell[chosen],
+            self.way[chosen],
         )
 
 
@@ -79,9 +86,9 @@ class Summary:
 class Ways:
     """What the solved graph tells a tile.
 
-    node, cell, way, level  (t,)  for each terminal: the node through which its set drains, the cell
-                of the pass and the direction over it (STAYS: no pass, the node is a sink or drains
-                by itself), and the level to which water rises (-inf: it does not)
+    node, cell, way, height, level  (t,)  for each terminal: the node through which its set drains, the
+                cell of the pass, the direction over it (STAYS: no pass, the node is a sink or drains
+                by itself), its height, and the level to which water rises (-inf: it does not)
     turned_cell, turned_way  (k,)  where a path that is turned round comes in from another tile
     parent      (t,)  number, among the terminals of all tiles, of the terminal behind the pass; -1
     """
@@ -89,6 +96,7 @@ class Ways:
     node: Labels
     cell: Labels
     way: Codes
+    height: Singles
     level: Singles
     turned_cell: Labels
     turned_way: Codes
@@ -147,10 +155,11 @@ def in_raster(tile: Tile, cell: npt.NDArray[np.integer]) -> tuple[Cells, Cells]:
     return tile.row + wide // stride - 1, tile.column + wide % stride - 1
 
 
-def solve(summaries: list[Summary], tiling: Tiling) -> list[Ways]:
+def solve(summaries: list[Summary], tiling: Tiling, nearness: Reals) -> list[Ways]:
     """Find for every tile how its depressions drain.
 
     summaries  one a tile, in their order
+    nearness   (rows, 3)  1 / distance to the neighbour in the row, the diagonal, the column
     returns    one a tile, in their order
 
     Kruskal's minimum spanning tree over the passes that the tiles left open and those between
@@ -160,9 +169,10 @@ def solve(summaries: list[Summary], tiling: Tiling) -> list[Ways]:
     rims = _Rims.of(tiling)
     down, entry_row, entry_column, entry_way = _links(summaries, base, rims)
     group = _representatives(down)
-    edges = _edges(summaries, base, rims, group)
+    edges = _edges(summaries, base, rims, group, nearness)
     one, two, height = group[edges.one], group[edges.two], edges.height
-    order = np.argsort(height, kind="stable")
+    # Stable, so that the passes of a tile keep the order in which it settled them.
+    order = np.lexsort((-edges.fall, height))
     by, level = _grow(one, two, height, order, _pit_heights(summaries))
     return _hand_down(summaries, base, edges, by, level, group, (down, entry_row, entry_column, entry_way))
 
@@ -238,7 +248,7 @@ class _Edges:
     """Passes between terminals: of all tiles in their order, then those between tiles.
 
     one, two    (n,)  terminals; ``behind`` of the pass stands ``two``
-    height      (n,)
+    height, fall  (n,)
     tile        (n,)  the tile whose undecided pass it is, -1 between tiles
     place       (n,)  its place among the tile's undecided passes
     row, column, way  (n,)  the cell on the side of ``one``, the direction to the other
@@ -247,6 +257,7 @@ class _Edges:
     one: Cells
     two: Cells
     height: Singles
+    fall: Singles
     tile: Cells
     place: Cells
     row: Cells
@@ -254,7 +265,7 @@ class _Edges:
     way: Codes
 
 
-def _edges(summaries: list[Summary], base: Cells, rims: _Rims, group: Cells) -> _Edges:
+def _edges(summaries: list[Summary], base: Cells, rims: _Rims, group: Cells, nearness: Reals) -> _Edges:
     nodes, heights = _rim_nodes(summaries, base)
     row, column = rims.cells()
     here = rims.place(row, column)
@@ -269,6 +280,7 @@ def _edges(summaries: list[Summary], base: Cells, rims: _Rims, group: Cells) -> 
                 start + s.owner[u.low],
                 start + s.owner[u.high],
                 u.height,
+                u.fall,
                 number,
                 np.arange(number.size),
                 r,
@@ -287,12 +299,15 @@ def _edges(summaries: list[Summary], base: Cells, rims: _Rims, group: Cells) -> 
         wanted = (one >= 0) & (two >= 0)
         wanted[wanted] = group[one[wanted]] != group[two[wanted]]
         height = np.maximum(heights[mine], heights[there])[wanted]
+        near = nearness[row[inside][wanted], 1 if way % 2 else way]
+        fall = np.abs(heights[mine] - heights[there])[wanted] * near
         count = int(wanted.sum())
         parts.append(
             (
                 one[wanted],
                 two[wanted],
                 height,
+                fall.astype(np.float32),
                 np.full(count, -1),
                 np.full(count, -1),
                 row[inside][wanted],
@@ -300,10 +315,10 @@ def _edges(summaries: list[Summary], base: Cells, rims: _Rims, group: Cells) -> 
                 np.full(count, way, np.uint8),
             )
         )
-    one, two, height, tile, place, r, c, ways = (
+    one, two, height, fall, tile, place, r, c, ways = (
         np.concatenate(column) for column in zip(*parts, strict=True)
     )
-    return _Edges(one, two, height, tile, place, r, c, ways)
+    return _Edges(one, two, height, fall, tile, place, r, c, ways)
 
 
 @njit(cache=True, nogil=True)
@@ -394,12 +409,13 @@ def _hand_down(
     tile_of = np.repeat(np.arange(len(summaries)), np.diff(base))
     node = np.concatenate([s.terminals for s in summaries]).astype(np.int32)
     cell, way = np.full(total, -1, np.int32), np.full(total, STAYS, np.uint8)
-    parent = np.full(total, -1, np.int64)
+    parent, height = np.full(total, -1, np.int64), np.full(total, -np.inf, np.float32)
     # The side of each chosen pass that drains through it.
     child = np.flatnonzero(by >= 0)
     k = by[child]
     is_one = group[edges.one[k]] == child
     through = np.where(is_one, edges.one[k], edges.two[k])
+    height[through] = edges.height[k]
     parent[through] = np.where(is_one, edges.two[k], edges.one[k])
     row_step, column_step = np.append(ROW_STEP, 0), np.append(COLUMN_STEP, 0)
     r = edges.row[k] + np.where(is_one, 0, row_step[edges.way[k]])
@@ -413,7 +429,8 @@ def _hand_down(
         tile: npt.NDArray[np.integer], row: npt.NDArray[np.integer], column: npt.NDArray[np.integer]
     ) -> Labels:
         inside = (row - first_row[tile] + 1) * stride[tile] + column - first_column[tile] + 1
-        return inside.astype(np.int32)
+        placed: Labels = inside.astype(np.int32)
+        return placed
 
     cell[through], way[through] = in_tile(tile_of[through], r, c), over
     node[through] = _nodes_of(summaries, edges, k, is_one, node[through])
@@ -434,6 +451,7 @@ def _hand_down(
                 node[span],
                 cell[span],
                 way[span],
+                height[span],
                 levels[span],
                 turned_cell[mine],
                 turned_way[mine],

@@ -122,7 +122,7 @@ def path_lengths(direction: Codes, step: Reals) -> Reals:
     """
     rows, columns = direction.shape
     length = np.full((rows, columns), -1.0)
-    stack = np.empty(rows * columns if rows * columns < 1 << 20 else 1 << 20, np.int64)
+    stack = np.empty(min(rows * columns, 1 << 20), np.int64)
     for row in range(rows):
         for column in range(columns):
             r, c = row, column

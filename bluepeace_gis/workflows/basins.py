@@ -125,13 +125,13 @@ def basins(
         log.info("drawing", extra={"done": WRITTEN})
         quicklook.basins_picture(
             work / outputs["picture"].name,
-            dem=surface,
+            dem=surface.to_numpy(),
             grid=found.drained.drainage.grid,
             basins=found.layers["basins"],
             streams=found.layers["streams"],
             outlets=found.layers["outlets"],
             countries=land,
-            country_field=country_field,
+            country_field=country_field or "",
             shares=found.layers["shares"],
             title=f"Basins of {points_title(found)}",
         )

@@ -66,7 +66,8 @@ def prepare_outlets(outlets: gpd.GeoDataFrame, grid: Grid, *, area_field: str | 
         if strange.any():
             value = points[area_field].to_numpy()[strange][0]
             raise BadInput(
-                f"{area_field} of OUTLETS holds {value!r}; expected the known upstream area in km2, or nothing."
+                f"{area_field} of OUTLETS holds {value!r}; expected the known upstream area in km2 "
+                "or nothing. Correct the column."
             )
     numbers = np.arange(1, count + 1)
     names = points["name"] if "name" in points.columns else pd.Series([None] * count)
@@ -145,8 +146,8 @@ def snap(
     if missed:
         names = ", ".join(outlets["name"].iloc[missed[:SHOWN]])
         raise OutsideGrid(
-            f"{len(missed)} of {len(outlets)} outlets lie more than {snap_m:.0f} m from any elevation: {names}. "
-            "Move them onto the DEM, remove them, or allow a longer way with --snap-m."
+            f"{len(missed)} of {len(outlets)} outlets lie more than {snap_m:.0f} m from any elevation: "
+            f"{names}. Move them onto the DEM, remove them, or allow a longer way with --snap-m."
         )
     return row, column, distance
 

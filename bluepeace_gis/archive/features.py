@@ -1,0 +1,414 @@
+"""Read any vector layer or table of points; write GeoPackages that were read back.
+
+The GeoPackages are of version 1.3, which QGIS 3.22 opens without a warning; every layer a reader may
+rely on is there even if it is empty, and the same content gives the same bytes.
+"""
+
+import contextlib
+import csv
+import datetime as dt
+import logging
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pyogrio
+import pyogrio.errors
+import pyproj
+import shapely
+
+from bluepeace_gis.archive import products
+from bluepeace_gis.errors import BadInput, NotWritten, UnknownCrs
+
+log = logging.getLogger(__name__)
+
+GEOPACKAGE_VERSION: Final = "1.3"
+TABLE_ENDINGS: Final = {".csv", ".tsv", ".txt"}
+DEGREE_COLUMNS: Final = (("lon", "lat"), ("longitude", "latitude"), ("lng", "lat"), ("long", "lat"))
+METRE_COLUMNS: Final = (("x", "y"), ("easting", "northing"))
+# polygons first: a CurvePolygon is no curve
+KINDS: Final = {"polygons": ("Polygon", "Surface"), "lines": ("Line", "Curve"), "points": ("Point",)}
+MULTI: Final = {
+    "Point": shapely.MultiPoint,
+    "LineString": shapely.MultiLineString,
+    "Polygon": shapely.MultiPolygon,
+}
+
+
+def read(
+    path: Path | str,
+    layer: str | None = None,
+    *,
+    holding: Literal["points", "lines", "polygons"] | None = None,
+    table_crs: pyproj.CRS | None = None,
+) -> gpd.GeoDataFrame:
+    """Read one layer of a vector file, or a table of points.
+
+    Parameters
+    ----------
+    path : path
+        A file of any format of OGR, or a table (.csv, .tsv, .txt; comma, semicolon or tab) with columns
+        lon and lat, or x and y. As in QGIS, ``basins.gpkg|layername=streams`` names a layer.
+    layer : str, optional
+        Needed only if several layers have (such) geometries.
+    holding : "points", "lines" or "polygons", optional
+        What is needed: the only layer of this kind is taken, and other geometries are refused.
+    table_crs : CRS, optional
+        What x and y of a table are in; lon and lat are in EPSG:4326.
+
+    Returns
+    -------
+    GeoDataFrame
+        Two-dimensional geometries, none missing or empty; columns in their order; rows numbered from 0.
+
+    Raises
+    ------
+    UnknownCrs
+        If the layer names no coordinate reference system.
+    BadInput
+        If the file is missing, no vector file, empty, or the layer is not there or not to be guessed.
+    """
+    file, named = file_and_layer(path)
+    layer = layer or named
+    if not str(file).startswith("/vsi") and not file.exists():
+        raise BadInput(f"{file} does not exist. Check the path and the folder the command runs in.")
+    if file.is_file() and file.stat().st_size == 0:
+        raise BadInput(f"{file} is empty (0 bytes). Copy it again from its source.")
+    if file.suffix.lower() in TABLE_ENDINGS:
+        found = _read_table(file, table_crs)
+    else:
+        found = _read_layer(str(file), layer, holding)
+    return _with_geometry(found, str(file), holding)
+
+
+def file_and_layer(path: Path | str) -> tuple[Path, str | None]:
+    """Take ``FILE|layername=LAYER`` apart, the way QGIS names a layer of a file.
+
+    Raises
+    ------
+    BadInput
+        If it says more than a layer, such as a filter: the whole layer would be another question.
+    """
+    file, *options = str(path).split("|")
+    layer = None
+    for option in options:
+        key, _, value = option.partition("=")
+        if key != "layername" or not value:
+            raise BadInput(
+                f"{path} says {option}; FILE or FILE|layername=LAYER was expected. "
+                "Export what you mean as a file of its own."
+            )
+        layer = value
+    return Path(file), layer
+
+
+def _read_layer(name: str, layer: str | None, holding: str | None) -> gpd.GeoDataFrame:
+    try:
+        with warnings.catch_warnings():
+            # of OGR about details of the file that do not change what is read
+            warnings.simplefilter("ignore", RuntimeWarning)
+            chosen = _choose(pyogrio.list_layers(name), name, layer, holding)
+            found = pyogrio.read_dataframe(name, layer=chosen, force_2d=True)
+    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, ValueError) as error:
+        raise BadInput(
+            f"{name} cannot be read: {_one_line(error)}. It is damaged or no vector file; "
+            "copy it again from its source or export it as a GeoPackage."
+        ) from error
+    if found.crs is None:
+        raise UnknownCrs(
+            f"{name}, layer {chosen}, does not say its coordinate reference system, without which no area "
+            "can be stated. Find out its code and write it: "
+            f"ogr2ogr -a_srs EPSG:CODE out.gpkg {Path(name).name}"
+        )
+    return found
+
+
+def _choose(layers: Any, name: str, layer: str | None, holding: str | None) -> str:
+    """Take the layer that was asked for, or else the only one with (such) geometries."""
+    kinds = {str(row[0]): _kind(row[1]) for row in layers}
+    drawn = [each for each, kind in kinds.items() if kind is not None]
+    if layer is not None:
+        if layer not in kinds:
+            raise BadInput(
+                f"{name} has no layer {layer}; it has {', '.join(kinds) or 'none'}. Name one of them."
+            )
+        if layer not in drawn:
+            raise BadInput(
+                f"{name}, layer {layer}, is a table without geometries. Name one of: {', '.join(drawn)}."
+            )
+        return layer
+    if not drawn:
+        raise BadInput(f"{name} has no layer with geometries. Choose another file.")
+    # a layer of unknown kind may hold anything: it counts where no layer is surely of the kind
+    fitting = [each for each in drawn if kinds[each] == holding] or [
+        each for each in drawn if holding is None or kinds[each] == "unknown"
+    ]
+    if not fitting:
+        raise BadInput(f"{name} has no layer of {holding}; it has {', '.join(drawn)}. Choose another file.")
+    if len(fitting) > 1:
+        raise BadInput(
+            f"{name} has {len(fitting)} layers of {holding or 'geometries'} where one was expected: "
+            f"{', '.join(fitting)}. Name the one you mean: '{name}|layername={fitting[0]}'."
+        )
+    return fitting[0]
+
+
+def _kind(geometry_type: str | None) -> str | None:
+    """Sort OGR's and GEOS's types (also CurvePolygon, MultiSurface, 2.5D Point) into three kinds."""
+    if geometry_type is None:
+        return None
+    for kind, words in KINDS.items():
+        if any(word in geometry_type for word in words):
+            return kind
+    return "unknown"
+
+
+def _read_table(file: Path, table_crs: pyproj.CRS | None) -> gpd.GeoDataFrame:
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{file} is not in UTF-8. Save it as 'CSV UTF-8' and run again.") from error
+    header = text.splitlines()[0] if text.strip() else ""
+    separator = max(",;\t", key=header.count)
+    try:
+        table = pd.read_csv(file, sep=separator, encoding="utf-8-sig")
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error) as error:
+        raise BadInput(
+            f"{file} cannot be read as a table: {_one_line(error)}. Save it as CSV again."
+        ) from error
+    if separator == ";":
+        table = table.apply(_without_decimal_commas)
+
+    columns = {str(column).strip().lower(): column for column in table.columns}
+    pair = next(
+        (pair for pair in (*DEGREE_COLUMNS, *METRE_COLUMNS) if pair[0] in columns and pair[1] in columns),
+        None,
+    )
+    if pair is None:
+        raise BadInput(
+            f"{file} has the columns {', '.join(map(str, table.columns))}; lon and lat, or x and y, were "
+            "expected. Rename them."
+        )
+    crs = pyproj.CRS("EPSG:4326") if pair in DEGREE_COLUMNS else table_crs
+    if crs is None:
+        raise UnknownCrs(
+            f"{file} has x and y without a coordinate reference system. Give lon and lat in degrees, or "
+            "save the points as a GeoPackage."
+        )
+    x, y = (_numbers(table[columns[name]], file) for name in pair)
+    if crs.is_geographic and bool(((x.abs() > 180) | (y.abs() > 90)).any()):
+        raise BadInput(
+            f"{file} has {pair[0]} or {pair[1]} beyond 180 or 90 degrees. "
+            "Check that they are not exchanged and not metres."
+        )
+    points = gpd.GeoSeries(gpd.points_from_xy(x, y, crs=crs), index=table.index)
+    return gpd.GeoDataFrame(table, geometry=points.where(x.notna() & y.notna(), None))
+
+
+def _without_decimal_commas(column: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Read 39,5 as a number: tables saved in Russian have it, and semicolons between the columns."""
+    if pd.api.types.is_numeric_dtype(column):
+        return column
+    numbers = pd.to_numeric(column.astype("string").str.replace(",", "."), errors="coerce")
+    return column if bool((numbers.isna() & column.notna()).any()) else numbers.astype(float)
+
+
+def _numbers(column: "pd.Series[Any]", file: Path) -> "pd.Series[float]":
+    numbers = pd.to_numeric(column, errors="coerce")
+    wrong = column[numbers.isna() & column.notna()]
+    if len(wrong):
+        raise BadInput(
+            f"{file}, line {int(wrong.index[0]) + 2}, has {str(wrong.iloc[0])!r} in {column.name}; "
+            "a number was expected. Write 39.5, without degree signs."
+        )
+    return numbers
+
+
+def _with_geometry(found: gpd.GeoDataFrame, name: str, holding: str | None) -> gpd.GeoDataFrame:
+    if found.empty:
+        raise BadInput(f"{name} holds no features. Choose another file or layer.")
+    without = found.geometry.isna() | found.geometry.is_empty
+    if without.all():
+        raise BadInput(
+            f"{name} holds {len(found)} features, none of them with a geometry. Choose another file."
+        )
+    if without.any():
+        log.warning(
+            "%s: %d of %d features have no geometry and are left out.", name, without.sum(), len(found)
+        )
+    kinds = {_kind(kind) for kind in found.geometry[~without].geom_type}
+    if holding is not None and kinds != {holding}:
+        others = " and ".join(sorted(str(kind) for kind in kinds))
+        raise BadInput(f"{name} holds {others} where {holding} were expected. Choose another file or layer.")
+    return found[~without].reset_index(drop=True)
+
+
+def write(
+    layers: Mapping[str, gpd.GeoDataFrame | pd.DataFrame],
+    path: Path | str,
+    *,
+    geometry_types: Mapping[str, str] | None = None,
+) -> Path:
+    """Write layers and tables as one GeoPackage, read it back, and only then give it its name.
+
+    Parameters
+    ----------
+    layers : {name: GeoDataFrame or DataFrame}
+        In the order in which they are to stand in the file. A DataFrame without geometry becomes a
+        table. Columns keep their order, integers stay integers, NaN becomes NULL.
+    path : path
+        Ends with .gpkg.
+    geometry_types : {name: type}, optional
+        Such as ``{"crossings": "Point"}``. Needed for an empty layer, whose geometries cannot tell;
+        without it polygons are written as MultiPolygon, lines as MultiLineString, and points as Point
+        or, if there is one of several, as MultiPoint, so that a layer has one type whatever it holds.
+
+    Returns
+    -------
+    Path
+        ``path``. The same layers give the same bytes.
+
+    Raises
+    ------
+    NotWritten
+        If what was read back differs from what was written, or the place cannot be written.
+    UnknownCrs
+        If a layer with geometries names no coordinate reference system.
+
+    Notes
+    -----
+    ``last_change`` in the file is SOURCE_DATE_EPOCH, or 1970 where that is not set: two runs on the
+    same input shall agree in every byte. The time of production stands in the STAC item beside it.
+    """
+    target = Path(path)
+    types = dict(geometry_types or {})
+    for name, frame in layers.items():
+        if isinstance(frame, gpd.GeoDataFrame):
+            if frame.crs is None:
+                raise UnknownCrs(
+                    f"Layer {name} of {target.name} would have no coordinate reference system. "
+                    "Set it: frame.set_crs(...)."
+                )
+            types[name] = types.get(name) or _common_type(name, frame)
+    with products.replacing(target) as part, _dated():
+        try:
+            for name, frame in layers.items():
+                _write_layer(frame, part, name, types.get(name))
+            for name, frame in layers.items():
+                _read_back(frame, part, name, types.get(name))
+        except (
+            pyogrio.errors.DataSourceError,
+            pyogrio.errors.DataLayerError,
+            pyogrio.errors.FeatureError,
+        ) as error:
+            raise NotWritten(
+                f"{target} was not written: {_one_line(error)}. "
+                "Check the space left on the disk or choose another --out."
+            ) from error
+    return target
+
+
+@contextlib.contextmanager
+def _dated() -> Iterator[None]:
+    """Have OGR write one fixed time, and forget it afterwards."""
+    moment = dt.datetime.fromtimestamp(int(os.environ.get("SOURCE_DATE_EPOCH", "0")), tz=dt.UTC)
+    before = pyogrio.get_gdal_config_option("OGR_CURRENT_DATE")
+    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")})
+    try:
+        yield
+    finally:
+        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": before})
+
+
+def _common_type(name: str, frame: gpd.GeoDataFrame) -> str:
+    kinds = set(frame.geometry.geom_type.dropna())
+    single = {kind.removeprefix("Multi") for kind in kinds}
+    if len(single) != 1:
+        found = ", ".join(sorted(kinds)) or "no geometries"
+        raise ValueError(
+            f"layer {name} holds {found}; one kind was expected. "
+            f"Name it: geometry_types={{'{name}': 'Point'}}."
+        )
+    kind = single.pop()
+    if kind == "Point" and "MultiPoint" not in kinds:
+        return "Point"
+    return f"Multi{kind}"
+
+
+def _prepared(
+    frame: gpd.GeoDataFrame | pd.DataFrame, geometry_type: str | None
+) -> gpd.GeoDataFrame | pd.DataFrame:
+    """Give every geometry the layer's type, and the geometry column its name."""
+    if geometry_type is None:
+        return pd.DataFrame(frame)
+    # OGR names the column geom in the file, whatever it is called here
+    ready = gpd.GeoDataFrame(frame.copy())
+    ready = ready if ready.active_geometry_name == "geometry" else ready.rename_geometry("geometry")
+    if geometry_type.startswith("Multi"):
+        single = geometry_type.removeprefix("Multi")
+        ready["geometry"] = [
+            MULTI[single]([shape]) if shape is not None and shape.geom_type == single else shape
+            for shape in ready.geometry
+        ]
+    return ready
+
+
+def _write_layer(
+    frame: gpd.GeoDataFrame | pd.DataFrame, part: Path, name: str, geometry_type: str | None
+) -> None:
+    layer_options = {"FID": "fid"}
+    if geometry_type is None:
+        layer_options["ASPATIAL_VARIANT"] = "GPKG_ATTRIBUTES"
+    else:
+        layer_options |= {"GEOMETRY_NAME": "geom", "SPATIAL_INDEX": "YES"}
+    pyogrio.write_dataframe(
+        _prepared(frame, geometry_type),
+        part,
+        layer=name,
+        driver="GPKG",
+        geometry_type=geometry_type,
+        dataset_options={"VERSION": GEOPACKAGE_VERSION},
+        layer_options=layer_options,
+    )
+
+
+def _read_back(
+    frame: gpd.GeoDataFrame | pd.DataFrame, part: Path, name: str, geometry_type: str | None
+) -> None:
+    """Compare the layer with what it should hold, value by value and coordinate by coordinate."""
+    expected = _prepared(frame, geometry_type)
+    back = pyogrio.read_dataframe(part, layer=name)
+    columns = [column for column in expected.columns if column != "geometry"]
+    wrong = [str(column) for column in columns if column not in back.columns]
+    if not wrong and len(back) == len(expected):
+        wrong = [str(column) for column in columns if not _same_values(expected[column], back[column])]
+        if geometry_type is not None and not np.array_equal(
+            shapely.to_wkb(expected.geometry.to_numpy()), shapely.to_wkb(back.geometry.to_numpy())
+        ):
+            wrong.append("geometry")
+    if wrong or len(back) != len(expected):
+        raise NotWritten(
+            f"{part}, layer {name}, reads back {len(back)} rows of {len(expected)}"
+            + (f" and other values in {', '.join(wrong)}" if wrong else "")
+            + ". The disk may be full or failing: check it or choose another --out."
+        )
+
+
+def _same_values(written: "pd.Series[Any]", back: "pd.Series[Any]") -> bool:
+    missing = written.isna().to_numpy()
+    if not np.array_equal(missing, back.isna().to_numpy()):
+        return False
+    if missing.any() and pd.api.types.is_integer_dtype(written) and pd.api.types.is_float_dtype(back):
+        written = written.astype("Float64")  # so the reader rounds integers beyond 2**53 among NULLs
+    there, here = written.to_numpy(dtype=object)[~missing], back.to_numpy(dtype=object)[~missing]
+    return bool(np.all(there == here))
+
+
+def _one_line(error: BaseException) -> str:
+    """OGR's own sentence, without the advice for programmers that follows its first semicolon."""
+    return " ".join(str(error).split(";")[0].split()).rstrip(".")

@@ -1,0 +1,385 @@
+"""Polygons against grids and against countries: zones burnt into cells, and shares of area by country."""
+
+import logging
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+from affine import Affine
+from numpy.typing import NDArray
+from pyproj import Transformer
+from rasterio.features import rasterize
+
+from bluepeace_gis.errors import BadInput, OutsideGrid
+from bluepeace_gis.geo.areas import REPROJECTED_PIECE_M, densified, polygon_areas_m2
+from bluepeace_gis.geo.crs import horizontal, label, same_crs, unit
+from bluepeace_gis.geo.grid import Grid, apply
+
+log = logging.getLogger(__name__)
+
+NO_COUNTRY = "no country"
+OVERLAP = "overlap: "
+
+# What is smaller than this part of a zone is the rounding of coordinates, not land.
+SLIVER = 1e-9
+# The areas of a zone's pieces must add up to its total within this part before they are fitted to it.
+TOTAL_TOLERANCE = 1e-4
+_MARGIN = 0.02  # of the extent, around the zones, within which borders are densified and reprojected
+
+
+def burn(
+    geometries: gpd.GeoSeries | gpd.GeoDataFrame,
+    grid: Grid,
+    *,
+    values: Sequence[int] | None = None,
+    all_touched: bool = False,
+) -> NDArray[np.int32]:
+    """Write the numbers of zones into the cells of a grid.
+
+    Parameters
+    ----------
+    geometries : (n,) of any geometry, with a CRS
+        Reprojected if their CRS is another than the grid's.
+    grid : Grid
+    values : (n,) int
+        The number of each zone; without it 1 to n in their order.
+    all_touched : bool
+        Take every cell a zone touches, not only those whose centre lies in it.
+
+    Returns
+    -------
+    (rows, columns) int32
+        0 outside the zones; where zones overlap, the later one.
+
+    Raises
+    ------
+    UnknownCrs
+        If the layer has no CRS.
+    OutsideGrid
+        If no cell was reached.
+    """
+    numbers = np.arange(1, len(geometries) + 1) if values is None else np.asarray(values)
+    shapes = _onto_crs(geometries.geometry, grid.crs, grid.bounds)
+    known = ~(shapes.is_empty | shapes.isna()).to_numpy()
+    inverse = ~grid.transform
+    burnt = np.zeros(grid.shape, np.int32)
+    # in cells of the grid, so that rotated and south-up grids are drawn like any other
+    for shift in _turns(grid):
+        cells = shapely.transform(
+            shapes.to_numpy()[known],
+            lambda places, by=shift: np.column_stack(apply(inverse, places[:, 0] + by, places[:, 1])),
+        )
+        pairs = list(zip(cells, numbers[known].tolist(), strict=True))
+        if pairs:
+            rasterize(pairs, out=burnt, transform=Affine.identity(), all_touched=all_touched)
+    if not burnt.any():
+        raise OutsideGrid(
+            f"None of the {len(geometries)} zones reaches the centre of a cell of the grid of {grid} within "
+            f"{', '.join(f'{edge:.7g}' for edge in grid.bounds)}; expected them to overlap. "
+            "Check the CRSs of both."
+        )
+    return burnt
+
+
+def shares(
+    zones: gpd.GeoDataFrame,
+    countries: gpd.GeoDataFrame,
+    country_field: str,
+    *,
+    zone_field: str | None = None,
+    total_km2: Sequence[float] | NDArray[np.float64] | str | None = None,
+) -> pd.DataFrame:
+    """Divide the area of zones among countries.
+
+    Parameters
+    ----------
+    zones : (n,) Polygon or MultiPolygon, with a CRS
+        Zones may overlap (a basin and its sub-basin); each is divided by itself.
+    countries : (m,) Polygon or MultiPolygon, with a CRS
+        Several features with one name are one country.
+    country_field : str
+        The column of ``countries`` with their names.
+    zone_field : str
+        The column of ``zones`` with their names; without it, their index.
+    total_km2 : (n,) float, km2, or a column of ``zones``
+        The area of each zone found otherwise, by its cells for instance, which the rows are to add up
+        to; without it, the area of its polygon.
+
+    Returns
+    -------
+    DataFrame
+        ``zone``, ``country``, ``area_km2``, ``share_pct``: zones in their order; of each zone the countries
+        from large to small, then what several claim ("overlap: A, B", counted once), then "no country".
+        The rows of a zone add up to its total and to 100 exactly, in whatever order they are added.
+
+    Raises
+    ------
+    UnknownCrs
+        If a layer has no CRS.
+    BadInput
+        If a column is missing, names are missing or zones named twice, geometries are not polygons, no
+        country reaches any zone, or the pieces of a zone differ from its total by more than 1e-4.
+
+    Notes
+    -----
+    Edges are straight in the CRS of their own layer: those of countries get points every 500 metres
+    before they are reprojected to the CRS of the zones. Areas are on the ellipsoid
+    (:func:`bluepeace_gis.geo.areas.polygon_areas_m2`). Pieces below 1e-9 of a zone are rounding and go
+    to their neighbour.
+    """
+    names = _zone_names(zones, zone_field)
+    country, borders = _dissolved(zones, countries, country_field)
+    shapes = _mended(zones.geometry, "zones").to_numpy()
+    if len(shapes) == 0:
+        return _table([], [], [], [])
+    if total_km2 is None:
+        total_km2 = polygon_areas_m2(gpd.GeoSeries(shapes, crs=zones.crs)) / 1e6
+    totals_km2 = _totals(zones, total_km2, names)
+
+    owner, claims, pieces = [], [], []
+    for place, near in enumerate(_neighbours(shapes, borders)):
+        for claimants, piece in _divided(shapes[place], near, borders).items():
+            owner.append(place)
+            claims.append(tuple(country[which] for which in sorted(claimants)))
+            pieces.append(piece)
+    if not any(claims):
+        raise BadInput(
+            f"None of the {len(country)} countries reaches any of the {len(shapes)} zones; expected them to "
+            "overlap. Check the CRSs of both layers and the place they show."
+        )
+    measured_km2 = polygon_areas_m2(gpd.GeoSeries(pieces, crs=zones.crs)) / 1e6
+    _warn_of_disputes(claims, measured_km2)
+
+    rows: list[tuple[Any, str, float, float]] = []
+    ranks = [_rank(*claim) for claim in zip(claims, measured_km2.tolist(), strict=True)]
+    owners = np.array(owner)
+    for place, name in enumerate(names):
+        mine = sorted(np.flatnonzero(owners == place).tolist(), key=ranks.__getitem__)
+        areas_km2, wanted_km2 = measured_km2[mine], totals_km2[place]
+        if not abs(areas_km2.sum() / wanted_km2 - 1) <= TOTAL_TOLERANCE:
+            raise BadInput(
+                f"The pieces of zone {name} cover {areas_km2.sum():.6f} km2, expected {wanted_km2:.6f} to "
+                f"{TOTAL_TOLERANCE:g} of it. Are the total and the polygon of the same zone, in km2?"
+            )
+        fitted_km2, fitted_pct = fitted(areas_km2, wanted_km2), fitted(areas_km2, 100.0)
+        rows += [
+            (name, _called(claims[at]), *pair) for at, *pair in zip(mine, fitted_km2, fitted_pct, strict=True)
+        ]
+    return _table(*zip(*rows, strict=True))
+
+
+def fitted(parts: NDArray[np.float64], total: float) -> NDArray[np.float64]:
+    """Scale parts so that they add up to ``total`` exactly, in any order of adding.
+
+    Parameters
+    ----------
+    parts : (n,) float, not negative, not all 0
+    total : float, above 0
+
+    Returns
+    -------
+    (n,) float
+        Whole multiples of the last binary digit of ``total``, so that no sum of them is rounded; what
+        rounding leaves over goes to the largest.
+    """
+    digit = float(np.spacing(total))
+    whole = round(total / digit)
+    counts = np.rint(parts * (whole / parts.sum()))
+    counts[parts.argmax()] += whole - sum(int(count) for count in counts)
+    exact: NDArray[np.float64] = counts * digit
+    return exact
+
+
+def _zone_names(zones: gpd.GeoDataFrame, zone_field: str | None) -> list[Any]:
+    horizontal(zones.crs, "The layer of zones")
+    if zone_field is not None:
+        _check_column(zones, zone_field, "zones")
+    names = zones.index if zone_field is None else zones[zone_field]
+    twice = names[names.duplicated()].unique().tolist()
+    if twice:
+        raise BadInput(
+            f"Found zones that share a name: {_listed(twice)}; expected each once. Dissolve them first."
+        )
+    return list(names)
+
+
+def _totals(
+    zones: gpd.GeoDataFrame, total_km2: Sequence[float] | NDArray[np.float64] | str, names: list[Any]
+) -> list[float]:
+    if isinstance(total_km2, str):
+        _check_column(zones, total_km2, "zones")
+        total_km2 = zones[total_km2]
+    totals = [float(total) for total in total_km2]
+    wrong = [name for name, total in zip(names, totals, strict=True) if not (0 < total < math.inf)]
+    if wrong:
+        raise BadInput(f"Found zones without an area: {_listed(wrong)}; expected totals above 0 km2.")
+    return totals
+
+
+def _dissolved(
+    zones: gpd.GeoDataFrame, countries: gpd.GeoDataFrame, country_field: str
+) -> tuple[list[str], NDArray[Any]]:
+    """Names of the countries (m,), in their order, and one geometry each (m,) in the CRS of the zones."""
+    horizontal(countries.crs, "The layer of countries")
+    _check_column(countries, country_field, "countries")
+    field = countries[country_field]
+    names = field.astype(str).str.strip()
+    missing = field.isna() | (names == "")
+    if missing.any():
+        raise BadInput(
+            f'Found {missing.sum()} countries without a name in "{country_field}", at positions '
+            f"{_listed(np.flatnonzero(missing).tolist())}; expected a name each. Fill them in or leave "
+            "them out."
+        )
+    borders = _onto_crs(_mended(countries.geometry, "countries"), zones.crs, zones.total_bounds)
+    borders = _polygons(shapely.make_valid(borders.to_numpy()))
+    dissolved = {name: shapely.union_all(borders[(names == name).to_numpy()]) for name in sorted(set(names))}
+    return list(dissolved), np.array(list(dissolved.values()), dtype=object)
+
+
+def _neighbours(shapes: NDArray[Any], borders: NDArray[Any]) -> Iterable[list[int]]:
+    """For each zone, which countries it meets, by rising number."""
+    zone, near = shapely.STRtree(borders).query(shapes, predicate="intersects")
+    for place in range(len(shapes)):
+        yield sorted(near[zone == place].tolist())
+
+
+def _divided(zone: Any, near: list[int], borders: NDArray[Any]) -> dict[frozenset[int], Any]:
+    """Cut a zone into pieces by which of the countries ``near`` claim them."""
+    noise = zone.area * SLIVER
+    pieces: dict[frozenset[int], Any] = {frozenset(): zone}
+    for which in near:
+        cut: dict[frozenset[int], Any] = {}
+        for claimants, piece in pieces.items():
+            inside = _polygons(shapely.intersection(piece, borders[which]))
+            outside = _polygons(shapely.difference(piece, borders[which]))
+            if inside.area <= noise:
+                cut[claimants] = piece
+            elif outside.area <= noise:
+                cut[claimants | {which}] = piece
+            else:
+                cut[claimants], cut[claimants | {which}] = outside, inside
+        pieces = cut
+    return pieces
+
+
+def _rank(claimants: tuple[str, ...], area_km2: float) -> tuple[int, float, tuple[str, ...]]:
+    """Countries first, then overlaps, then what nobody claims; from large to small."""
+    return (1 if len(claimants) > 1 else 0 if claimants else 2), -area_km2, claimants
+
+
+def _called(claimants: tuple[str, ...]) -> str:
+    if len(claimants) > 1:
+        return OVERLAP + ", ".join(claimants)
+    return claimants[0] if claimants else NO_COUNTRY
+
+
+def _warn_of_disputes(claims: list[tuple[str, ...]], areas_km2: NDArray[np.float64]) -> None:
+    """Say how much land several countries or none claim; zones that overlap count it again."""
+    found: dict[str, float] = {}
+    for claimants, area_km2 in zip(claims, areas_km2, strict=True):
+        if len(claimants) != 1:
+            found[_called(claimants)] = found.get(_called(claimants), 0.0) + float(area_km2)
+    for name, area_km2 in sorted(found.items()):
+        if name == NO_COUNTRY:
+            log.warning("%.6g km2 of the zones lie in no country", area_km2)
+        else:
+            log.warning(
+                "%.6g km2 of the zones lie in several countries, counted once as '%s'", area_km2, name
+            )
+
+
+def _table(
+    zone: Sequence[Any], country: Sequence[str], area: Sequence[float], share: Sequence[float]
+) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "zone": list(zone),
+            "country": pd.Series(list(country), dtype=object),
+            "area_km2": np.array(area, np.float64),
+            "share_pct": np.array(share, np.float64),
+        }
+    )
+
+
+def _onto_crs(layer: gpd.GeoSeries, crs: Any, bounds: Any) -> gpd.GeoSeries:
+    """Reproject what lies near ``bounds`` (in ``crs``), edges kept straight where they were straight."""
+    if same_crs(horizontal(layer.crs, "The layer"), horizontal(crs)):
+        return layer.set_crs(crs, allow_override=True)
+    # far places may not exist in the other CRS, and need no points
+    left, bottom, right, top = (float(edge) for edge in bounds)
+    transformer = Transformer.from_crs(crs, layer.crs, always_xy=True)
+    box = transformer.transform_bounds(left, bottom, right, top)
+    if np.isfinite(box).all() and box[0] <= box[2]:  # right of 180 degrees: a jump, keep all
+        margin = _MARGIN * max(box[2] - box[0], box[3] - box[1])
+        sides = np.array([-margin, -margin, margin, margin]) + box
+        layer = gpd.GeoSeries(
+            shapely.clip_by_rect(layer.to_numpy(), *sides), index=layer.index, crs=layer.crs
+        )
+    moved: gpd.GeoSeries = densified(layer, REPROJECTED_PIECE_M).to_crs(crs)
+    if not np.isfinite(shapely.get_coordinates(moved.to_numpy())).all():
+        raise BadInput(
+            f"A layer in {label(horizontal(layer.crs))} reaches places that do not exist in "
+            f"{label(horizontal(crs))}; expected it near the zones. Cut it to their surroundings first."
+        )
+    return moved
+
+
+def _mended(layer: gpd.GeoSeries, what: str) -> gpd.GeoSeries:
+    """Make polygons valid, and refuse what is not made of polygons."""
+    wrong = ~(layer.geom_type.isin(["Polygon", "MultiPolygon"]) | layer.isna())
+    if wrong.any():
+        kinds = _listed(layer.geom_type[wrong].unique().tolist())
+        raise BadInput(
+            f"Found {wrong.sum()} {what} that are not polygons ({kinds}); "
+            "expected Polygon or MultiPolygon. Leave the others out."
+        )
+    empty = layer.isna() | layer.is_empty
+    if empty.any() and what == "zones":
+        raise BadInput(
+            f"Found {empty.sum()} zones without a polygon, at positions "
+            f"{_listed(np.flatnonzero(empty).tolist())}; expected one each. Leave them out."
+        )
+    invalid = ~(layer.is_valid | layer.isna())
+    if invalid.any():
+        log.warning("mended %d of %d %s whose edges cross themselves", invalid.sum(), len(layer), what)
+    mended = layer.copy()
+    mended[invalid] = _polygons(shapely.make_valid(layer[invalid].to_numpy()))
+    return mended
+
+
+def _polygons(geometry: Any) -> Any:
+    """Keep the polygons of a geometry (or of each of an array), without the lines and points between."""
+    if isinstance(geometry, np.ndarray):
+        return np.array([_polygons(each) for each in geometry], dtype=object)
+    if geometry is None:
+        return shapely.Polygon()
+    if geometry.geom_type in {"Polygon", "MultiPolygon"}:
+        return geometry
+    parts = shapely.get_parts(shapely.get_parts(geometry))
+    parts = parts[shapely.get_type_id(parts) == 3]  # Polygon
+    return parts[0] if len(parts) == 1 else shapely.MultiPolygon(parts.tolist())
+
+
+def _turns(grid: Grid) -> list[float]:
+    """The shifts of x at which a place may lie on a grid; longitudes come again after a whole turn."""
+    if not grid.is_geographic:
+        return [0.0]
+    turn = 2 * np.pi / unit(grid.crs)[1]
+    return [0.0, -turn, turn]
+
+
+def _check_column(layer: gpd.GeoDataFrame, column: str, what: str) -> None:
+    if column not in layer.columns:
+        raise BadInput(
+            f'Found no column "{column}" in the layer of {what}, expected one of: '
+            f"{', '.join(str(name) for name in layer.columns if name != layer.geometry.name)}."
+        )
+
+
+def _listed(found: list[Any]) -> str:
+    return ", ".join(str(each) for each in found[:5]) + (" ..." if len(found) > 5 else "")

@@ -1,0 +1,254 @@
+"""Directions and filled elevations against a priority flood, drawn grids and what must always hold."""
+
+import heapq
+
+import numpy as np
+import pyflwdir
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from pyflwdir import dem as pyflwdir_dem
+
+from bluepeace_gis.kernels import conditioning, descent
+from bluepeace_gis.kernels.conditioning import Surface
+from bluepeace_gis.kernels.neighbours import (
+    COLUMN_STEP,
+    FREE,
+    ROW_STEP,
+    SINK,
+    VOID,
+    decode,
+    encode,
+)
+from bluepeace_gis.kernels.tiles import Tiling
+
+NO_FORCE = np.zeros((0, 0), np.uint8)
+
+
+def surface(z, *, edges_drain=True, forced=NO_FORCE):
+    z = np.asarray(z, np.float32)
+    nearness = np.tile([1.0, 0.5**0.5, 1.0], (z.shape[0], 1))
+    return Surface(z, nearness, forced, edges_drain)
+
+
+@pytest.fixture(params=[512, 7, 3], ids=lambda size: f"tiles of {size}")
+def tile_size(request, monkeypatch):
+    monkeypatch.setattr(Tiling.__init__, "__defaults__", (request.param,))
+    return request.param
+
+
+def ways_out(direction):
+    """Follow every cell; return the row-major cell where its water ends, -1 for a circle."""
+    rows, columns = direction.shape
+    ends = np.full(direction.shape, -1)
+    for row in range(rows):
+        for column in range(columns):
+            r, c = row, column
+            for _ in range(rows * columns + 1):
+                way = direction[r, c]
+                if way >= SINK:
+                    ends[row, column] = r * columns + c
+                    break
+                r, c = r + ROW_STEP[way], c + COLUMN_STEP[way]
+                assert 0 <= r < rows
+                assert 0 <= c < columns
+                assert direction[r, c] != VOID
+    return ends
+
+
+def priority_flood(z, *, edges_drain=True, sinks=()):
+    """Fill by the book (Barnes, Lehman and Mulla 2014, doi:10.1016/j.cageo.2013.04.024), cell by cell."""
+    rows, columns = z.shape
+    filled = np.full(z.shape, np.nan, np.float32)
+    queue = [(z[cell], cell) for cell in sinks]
+    for row in range(rows):
+        for column in range(columns):
+            around = [(row + r, column + c) for r, c in zip(ROW_STEP, COLUMN_STEP, strict=True)]
+            ends = any(not (0 <= r < rows and 0 <= c < columns) or np.isnan(z[r, c]) for r, c in around)
+            if edges_drain and ends and not np.isnan(z[row, column]):
+                queue.append((z[row, column], (row, column)))
+    for level, cell in queue:
+        filled[cell] = level
+    heapq.heapify(queue)
+    while queue:
+        level, (row, column) = heapq.heappop(queue)
+        for r, c in zip(ROW_STEP, COLUMN_STEP, strict=True):
+            other = (row + r, column + c)
+            inside = 0 <= other[0] < rows and 0 <= other[1] < columns
+            if inside and not np.isnan(z[other]) and np.isnan(filled[other]):
+                filled[other] = max(level, z[other])
+                heapq.heappush(queue, (filled[other], other))
+    return filled
+
+
+heights = arrays(
+    np.float32,
+    st.tuples(st.integers(1, 17), st.integers(1, 17)),
+    elements=st.one_of(st.integers(0, 4).map(float), st.just(np.nan)),
+)
+
+
+@pytest.mark.parametrize("kernel", [descent.descend, descent.descend.py_func], ids=["compiled", "python"])
+def test_water_takes_the_steepest_way_and_the_first_of_equal_ones(kernel):
+    #  9 9 9      the middle falls by 2 to the south-west (over 1.41: 1.41 a unit), by 1 to the south:
+    #  9 5 9      south-west; the corner 3 falls to nobody
+    #  3 4 9
+    z = np.pad(np.array([[9, 9, 9], [9, 5, 9], [3, 4, 9]], np.float32), 1, constant_values=np.nan)
+    direction, waiting, ends = np.empty((5, 5), np.uint8), np.empty(9, np.int32), np.empty(9, np.int32)
+    nearness = np.tile([1.0, 0.5**0.5, 1.0], (3, 1))
+
+    free, count = kernel(z, nearness, NO_FORCE, True, direction, waiting, ends)
+
+    assert direction[2, 2] == 3  # south-west
+    assert direction[1, 1] == 1  # the corner falls to the middle: 4 / 1.41
+    assert direction[3, 2] == 4
+    assert (free, count) == (1, 8)
+    assert waiting[0] == 3 * 5 + 1  # the corner with 3
+    assert (direction[0] == VOID).all()
+    # equally steep to all eight sides: east is first
+    z = np.pad(np.array([[1, 1, 1], [1, 2, 1], [1, 1, 1]], np.float32), 1, constant_values=np.nan)
+    kernel(z, np.ones((3, 3)), NO_FORCE, True, direction, waiting, ends)
+    assert direction[2, 2] == 0
+
+
+@pytest.mark.parametrize(
+    "kernel", [descent.drain_plateaus, descent.drain_plateaus.py_func], ids=["compiled", "python"]
+)
+def test_a_plateau_drains_the_shortest_way_to_where_it_falls(kernel):
+    #  9 9 9 9 9
+    #  9 5 5 5 1    the plateau of fives falls to the 1 at its east
+    #  9 9 9 9 9
+    z = np.pad(np.full((3, 5), 9, np.float32), 1, constant_values=np.nan)
+    z[2, 2:5] = 5
+    z[2, 5] = 1
+    direction, waiting, ends = np.empty((5, 7), np.uint8), np.empty(15, np.int32), np.empty(15, np.int32)
+    free, _ = descent.descend(z, np.ones((3, 3)), NO_FORCE, False, direction, waiting, ends)
+
+    pits = kernel(z, direction, waiting, free, ends[:0], np.empty(15, np.int32))
+
+    assert direction[2, 2:5].tolist() == [0, 0, 0]
+    assert pits == 1  # the 1 itself: the edges are closed
+    assert direction[2, 5] == SINK
+
+
+def test_directions_read_back_from_every_code_table():
+    directions = np.arange(10, dtype=np.uint8)
+    for table in ("esri", "ldd", "taudem", "grass"):
+        assert decode(encode(directions, table), table).tolist() == directions.tolist()
+    assert encode(np.array([0, 2, 4, 6], np.uint8), "esri").tolist() == [1, 4, 16, 64]
+    with pytest.raises(ValueError, match="3"):
+        decode(np.array([1, 3]), "esri")
+
+
+@settings(max_examples=150, deadline=None)
+@given(z=heights, size=st.sampled_from([2, 3, 5, 512]))
+def test_filled_elevations_equal_a_priority_flood_and_every_cell_drains(z, size):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Tiling.__init__, "__defaults__", (size,))
+        flat = surface(z)
+        routed = conditioning.route(flat, threads=1)
+        filled = conditioning.fill(flat, routed, threads=1)
+        expected = priority_flood(z)
+        np.testing.assert_array_equal(filled, expected)
+        found = conditioning.depressions(flat, routed, lambda tile: np.ones((tile.rows, tile.columns)))
+        assert found.area.sum() == (expected > z).sum()
+        assert found.volume.sum() == pytest.approx(np.nansum(expected - z))
+        direction = conditioning.breach(routed, threads=1)
+        ends = ways_out(direction)
+        assert (ends >= 0).all()
+        assert ((direction == VOID) == np.isnan(z)).all()
+        again = conditioning.route(surface(filled), threads=1)
+        np.testing.assert_array_equal(conditioning.fill(surface(filled), again, threads=1), filled)
+
+
+@settings(max_examples=100, deadline=None)
+@given(z=heights, size=st.sampled_from([3, 512]), data=st.data())
+def test_closed_edges_lead_all_water_to_the_sinks_of_each_region(z, size, data):
+    known = np.argwhere(~np.isnan(z))
+    if not len(known):
+        return
+    sink = tuple(data.draw(st.sampled_from(known.tolist())))
+    forced = np.full(z.shape, FREE, np.uint8)
+    forced[sink] = SINK
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Tiling.__init__, "__defaults__", (size,))
+        closed = surface(z, edges_drain=False, forced=forced)
+        routed = conditioning.route(closed, threads=1)
+        filled = conditioning.fill(closed, routed, threads=1)
+        direction = conditioning.breach(routed, threads=1)
+    expected = priority_flood(z, edges_drain=False, sinks=[sink])
+    reached = ~np.isnan(expected)  # a region cut off by voids has no sink but a pit of its own
+    np.testing.assert_array_equal(filled[reached], expected[reached])
+    ends = ways_out(direction)
+    assert (ends[reached] == sink[0] * z.shape[1] + sink[1]).all()
+    assert (ends >= 0).all()
+
+
+def test_the_depression_of_two_joined_pits_spills_once(tile_size):
+    #  a valley with pits of 2 and 1, a sill of 4 between them, and a rim of 6 that is 5 at one place
+    z = np.full((5, 9), 6, np.float32)
+    z[2, 1:8] = [2, 3, 4, 4, 3, 1, 3]
+    z[2, 8] = 5
+    flat = surface(z)
+    routed = conditioning.route(flat)
+
+    found = conditioning.depressions(flat, routed, lambda tile: np.full((tile.rows, 1), 10.0))
+
+    assert len(found.row) == 1
+    assert (found.row[0], found.column[0]) == (2, 6)  # the deepest pit
+    assert found.level[0] == 5
+    assert found.depth[0] == 4
+    assert found.area[0] == 70
+    assert found.volume[0] == 10 * (3 + 2 + 1 + 1 + 2 + 4 + 2)
+    assert (found.spill_row[0], found.spill_column[0]) == (2, 8)
+
+
+def test_the_result_depends_on_neither_threads_nor_chance():
+    rng = np.random.default_rng(5)
+    z = rng.normal(size=(700, 900)).cumsum(0).cumsum(1).astype(np.float32)
+    z[100:300, 200:700] = z[100, 200]  # a plateau over two tiles
+    one = conditioning.breach(conditioning.route(surface(z), threads=1), threads=1)
+    for threads in (2, 5):
+        more = conditioning.breach(conditioning.route(surface(z), threads=threads), threads=threads)
+        np.testing.assert_array_equal(one, more)
+
+
+def test_filled_elevations_equal_those_of_pyflwdir_to_the_bit(tile_size):
+    rng = np.random.default_rng(7)
+    n = 130 if tile_size < 10 else 1100
+    # pyflwdir adds the depth of the water to the elevation, which rounds; on eighths it does not
+    z = (np.round(rng.normal(size=(n, n)).cumsum(0).cumsum(1) * 8) / 8).astype(np.float32)
+    z[n // 3 : n // 2, n // 3] = np.nan
+    z[: n // 10, : n // 5] = np.nan
+    flat = surface(z)
+    filled = conditioning.fill(flat, conditioning.route(flat))
+    oracle, _ = pyflwdir_dem.fill_depressions(np.where(np.isnan(z), -1e9, z), nodata=-1e9, outlets="edge")
+    known = ~np.isnan(z)
+    np.testing.assert_array_equal(filled[known], oracle[known])
+
+
+def test_directions_are_free_of_circles_for_pyflwdir(tile_size):
+    rng = np.random.default_rng(11)
+    z = rng.integers(0, 9, (211, 190)).astype(np.float32)
+    z[50:60, 20:90] = np.nan
+    direction = conditioning.breach(conditioning.route(surface(z)))
+    oracle = pyflwdir.from_array(encode(direction, "esri"), ftype="d8", check_ftype=False)
+    assert oracle.isvalid
+    assert (oracle.rank.ravel()[~np.isnan(z).ravel()] >= 0).all()
+    assert oracle.idxs_pit.size == (direction == SINK).sum()
+
+
+@pytest.mark.parametrize("turns", range(8))
+def test_turning_and_mirroring_a_surface_without_ties_turns_its_basins(turns):
+    rng = np.random.default_rng(3)
+    z = rng.permutation(60 * 60).reshape(60, 60).astype(np.float32)
+
+    def turned(values):
+        values = np.rot90(values, turns % 4)
+        return values[:, ::-1] if turns >= 4 else values
+
+    straight = conditioning.breach(conditioning.route(surface(z)))
+    other = conditioning.breach(conditioning.route(surface(np.ascontiguousarray(turned(z)))))
+    ends = z.ravel()[ways_out(straight)]
+    np.testing.assert_array_equal(turned(ends), np.ascontiguousarray(turned(z)).ravel()[ways_out(other)])
