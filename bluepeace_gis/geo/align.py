@@ -7,7 +7,8 @@ import xarray as xr
 from numpy.typing import NDArray
 from pyproj import Transformer
 from rasterio.enums import Resampling
-from rasterio.warp import reproject
+from rasterio.io import MemoryFile
+from rasterio.vrt import WarpedVRT
 from shapely import box
 
 from bluepeace_gis.errors import BadInput, OutsideGrid
@@ -16,7 +17,8 @@ from bluepeace_gis.geo.grid import Grid
 # These weigh whole cells of the source that a cell of the grid meets; the others look around its centre.
 _OVER_CELLS = {"average", "rms", "sum", "mode", "max", "min", "med", "q1", "q3"}
 # GDAL transforms a few places of a row exactly and takes the others between them, this far off at most.
-_ERROR_CELLS = 0.01
+# Its own 0.125 moved 3 of 100 cells of a class raster to a neighbour.
+_ERROR_CELLS = 0.001
 
 
 def onto(raster: xr.DataArray, grid: Grid, resampling: str | None = None) -> xr.DataArray:
@@ -68,22 +70,42 @@ def onto(raster: xr.DataArray, grid: Grid, resampling: str | None = None) -> xr.
         )
     outside = nodata if whole else np.nan
     layers = raster.to_numpy().reshape(-1, *source.shape)
-    made = np.full((len(layers), *grid.shape), outside, dtype=raster.dtype)
-    places = {
-        "src_transform": source.transform,
-        "src_crs": source.crs.to_wkt(),
-        "dst_transform": grid.transform,
-        "dst_crs": grid.crs.to_wkt(),
-        "tolerance": _ERROR_CELLS,
-    }
-    known = outside if nodata is None else nodata
+    made = np.empty((len(layers), *grid.shape), dtype=raster.dtype)
+    unknown = outside if nodata is None else nodata
     for layer, target in zip(layers, made, strict=True):  # one by one: GDAL mixes the nodata of bands
-        reproject(layer, target, src_nodata=known, dst_nodata=outside, resampling=method, **places)
+        target[:] = _warped(layer, source, grid, method, unknown, outside)
     if method.name in _OVER_CELLS:  # GDAL gives the outer cells of the raster to cells beside it, too
-        reached = np.zeros(grid.shape, np.uint8)
-        reproject(np.ones(source.shape, np.uint8), reached, resampling=Resampling.nearest, **places)
+        reached = _warped(np.ones(source.shape, np.uint8), source, grid, Resampling.nearest, 0, 0)
         made[:, reached == 0] = outside
     return _placed(raster, made.reshape(*raster.shape[:-2], *grid.shape), grid, outside)
+
+
+def _warped(
+    values: NDArray[Any], source: Grid, grid: Grid, method: Resampling, unknown: Any, outside: Any
+) -> NDArray[Any]:
+    """Let GDAL put one layer on the grid; its ``reproject`` has no say in the error of the places."""
+    rows, columns = source.shape
+    with MemoryFile() as memory:
+        profile = {"driver": "GTiff", "count": 1, "height": rows, "width": columns, "dtype": values.dtype}
+        with memory.open(**profile, transform=source.transform) as dataset:
+            dataset.write(values, 1)
+        with (
+            memory.open() as dataset,
+            WarpedVRT(
+                dataset,
+                src_crs=source.crs.to_wkt(),
+                crs=grid.crs.to_wkt(),
+                transform=grid.transform,
+                height=grid.shape[0],
+                width=grid.shape[1],
+                resampling=method,
+                src_nodata=unknown,
+                nodata=outside,
+                tolerance=_ERROR_CELLS,
+            ) as view,
+        ):
+            warped: NDArray[Any] = view.read(1)
+    return warped
 
 
 def _method(resampling: str) -> Resampling:

@@ -95,6 +95,16 @@ def densified(layer: gpd.GeoSeries, piece_m: float = REPROJECTED_PIECE_M) -> gpd
     layer : GeoSeries of any geometry, with a CRS
     piece_m : float, metres
         The longest edge left; in degrees it is taken along the equator.
+
+    Returns
+    -------
+    GeoSeries
+        The same lines and areas in the same CRS, with more points.
+
+    Raises
+    ------
+    UnknownCrs
+        Without a CRS that stands on an ellipsoid.
     """
     made: gpd.GeoSeries = layer.segmentize(_in_units(horizontal(layer.crs, "The layer"), piece_m))
     return made

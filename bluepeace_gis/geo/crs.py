@@ -116,6 +116,20 @@ def same_crs(one: CRS, other: CRS) -> bool:
     Compared are the parameters, not the names: an unnamed UTM equals its EPSG code, and the order of
     the axes does not matter (rasters and layers are x, y always). A datum known only by its ellipsoid
     equals any datum on that ellipsoid; two *named* datums must be equal.
+
+    Parameters
+    ----------
+    one, other : pyproj.CRS
+        Geographic or projected; heights and datum shifts bound to them are left aside.
+
+    Returns
+    -------
+    bool
+
+    Raises
+    ------
+    UnknownCrs
+        If one of them has no ellipsoid.
     """
     first, second = unbound(one), unbound(other)
     if first.equals(second, ignore_axis_order=True):

@@ -6,8 +6,8 @@ to hand over, with legend, graticule, sources and disclaimer, there is the sheet
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -32,6 +32,8 @@ from shapely.geometry.base import BaseGeometry
 from bluepeace_gis.geo.crs import label, to_geographic
 from bluepeace_gis.geo.grid import Grid, apply
 from bluepeace_gis.maps import styles
+from bluepeace_gis.maps.labels import Labels, box_of
+from bluepeace_gis.maps.relief import decimated, shade
 
 Reals = npt.NDArray[np.float64]
 
@@ -125,7 +127,7 @@ def basins_picture(
         _draw_relief(axes, np.asarray(dem, dtype=np.float64), grid, view)
         _draw_streams(axes, streams, view)
         _draw_outlines(axes, basins, view)
-        labels = _Labels(axes)
+        labels = Labels(axes)
         names = _names(basins)
         _draw_outlets(axes, outlets, basins, names, labels)
         _draw_scale(axes, view, labels)
@@ -227,7 +229,7 @@ def _draw_relief(axes: Axes, dem: Reals, grid: Grid, view: _View) -> None:
     """Lay light and shadow over the tints: they keep their hue."""
     rows, columns, dem = _seen_part(dem, grid, view)
     step = max(1, math.ceil(max(dem.shape) / RELIEF_CELLS))
-    coarse = _decimated(dem, step)
+    coarse = decimated(dem, step)
     east, south = (steps[rows : rows + dem.shape[0] : step][: coarse.shape[0]] for steps in grid.cell_steps_m)
     light = shade(coarse, east * step, south * step)
     known = np.isfinite(coarse)
@@ -260,58 +262,6 @@ def _seen_part(dem: Reals, grid: Grid, view: _View) -> tuple[int, int, Reals]:
     first_row, last_row = np.clip([row.min() - 1, row.max() + 2], 0, dem.shape[0]).astype(int)
     first_column, last_column = np.clip([column.min() - 1, column.max() + 2], 0, dem.shape[1]).astype(int)
     return first_row, first_column, dem[first_row:last_row, first_column:last_column]
-
-
-def _decimated(dem: Reals, step: int) -> Reals:
-    """Average blocks of ``step`` by ``step`` cells; unknown cells do not count."""
-    if step == 1:
-        return dem
-    rows, columns = (-size % step for size in dem.shape)
-    padded = np.pad(dem, ((0, rows), (0, columns)), constant_values=np.nan)
-    blocks = padded.reshape(padded.shape[0] // step, step, padded.shape[1] // step, step)
-    known = np.isfinite(blocks)
-    count = known.sum(axis=(1, 3))
-    total = np.where(known, blocks, 0).sum(axis=(1, 3))
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
-
-
-def shade(dem: Reals, east_m: Reals, south_m: Reals) -> Reals:
-    """Light a relief from the north-west, with weaker light from west and north.
-
-    Parameters
-    ----------
-    dem : (rows, columns) float, metres
-    east_m, south_m : (rows,) float, metres
-        Steps between cells along a row and down a column.
-
-    Returns
-    -------
-    (rows, columns) float, -1..1
-        0 for flat land, negative in the shadow; 0 where a slope is unknown.
-
-    Notes
-    -----
-    Lambert's law. Slopes are exaggerated or eased until the steepest tenth of the land reaches 30
-    degrees, so that plains show their forms and mountains do not drown in black.
-    """
-    if min(dem.shape) < 2:
-        return np.zeros(dem.shape)
-    down, along = np.gradient(dem)
-    slope_east, slope_north = along / east_m[:, np.newaxis], -down / south_m[:, np.newaxis]
-    steepness = np.hypot(slope_east, slope_north)
-    known = np.isfinite(steepness)
-    steep = np.quantile(steepness[known], 0.9) if known.any() else 0.0
-    stretch = math.tan(math.radians(30)) / steep if steep > 0 else 1.0
-    slope_east, slope_north = slope_east * stretch, slope_north * stretch
-    light = np.zeros(dem.shape)
-    sun = math.radians(45)
-    for azimuth, weight in ((315, 0.6), (270, 0.2), (360, 0.2)):
-        towards_east, towards_north = math.sin(math.radians(azimuth)), math.cos(math.radians(azimuth))
-        facing = -(slope_east * towards_east + slope_north * towards_north) * math.cos(sun)
-        light += weight * ((facing + math.sin(sun)) / np.sqrt(1 + slope_east**2 + slope_north**2))
-    flat = math.sin(sun)
-    lit = np.where(light > flat, (light - flat) / (1 - flat), (light - flat) / flat)
-    return np.where(known, np.clip(lit, -1, 1), 0.0)
 
 
 # Layers
@@ -401,7 +351,7 @@ def _draw_streams(axes: Axes, streams: gpd.GeoDataFrame, view: _View) -> None:
 
 
 def _draw_countries(
-    axes: Axes, countries: gpd.GeoDataFrame, country_field: str, view: _View, labels: "_Labels"
+    axes: Axes, countries: gpd.GeoDataFrame, country_field: str, view: _View, labels: Labels
 ) -> None:
     style = styles.LAYERS["countries"]
     # borders that only the view cuts out are none: draw the lines, clipped, not the clipped areas;
@@ -445,7 +395,7 @@ def _draw_outlets(
     outlets: gpd.GeoDataFrame,
     basins: gpd.GeoDataFrame,
     names: Mapping[Any, str],
-    labels: "_Labels",
+    labels: Labels,
 ) -> None:
     areas = dict(zip(basins["outlet_id"], basins["area_km2"], strict=True))
     places = [
@@ -485,126 +435,10 @@ def kilometres2(area_km2: float) -> str:
     return f"{area_km2:,.1f} km²".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
-# Labels
-
-
-@dataclass
-class _Labels:
-    """Texts with halos that keep clear of each other and of the points."""
-
-    axes: Axes
-    taken: list[Bbox] = field(default_factory=list)
-
-    # directions in the order in which map makers prefer them: right above, left above, ...
-    DIRECTIONS = ((1, 1), (-1, 1), (1, -1), (-1, -1), (1, 0), (-1, 0), (0, 1), (0, -1))
-
-    def keep_free(self, places: Iterable[tuple[float, float]]) -> None:
-        for x, y in places:
-            across, up = self.axes.transData.transform((x, y))
-            self.taken.append(Bbox.from_extents(across - 9, up - 9, across + 9, up + 9))
-
-    def place_beside(self, text: str, x: float, y: float) -> None:
-        """Put a text where it hides least, as near to its point as can be."""
-        candidates = [
-            (
-                distance * right,
-                distance * up,
-                {1: "left", -1: "right", 0: "center"}[right],
-                {1: "bottom", -1: "top", 0: "center"}[up],
-            )
-            for distance in (6, 12, 22, 36)
-            for right, up in self.DIRECTIONS
-        ]
-        label = self.axes.annotate(
-            text,
-            (x, y),
-            xytext=(0, 0),
-            textcoords="offset points",
-            size=8.5,
-            weight="bold",
-            linespacing=1.15,
-            zorder=9,
-            path_effects=[withStroke(linewidth=2.6, foreground=styles.PAPER)],
-        )
-        best = min(candidates, key=lambda candidate: self._cost(label, candidate))
-        self._cost(label, best)
-        self.taken.append(self._box(label))
-        if math.hypot(best[0], best[1]) > 18:
-            self.axes.annotate(
-                "",
-                (x, y),
-                xytext=best[:2],
-                textcoords="offset points",
-                arrowprops={
-                    "arrowstyle": "-",
-                    "linewidth": 0.7,
-                    "color": styles.INK,
-                    "shrinkA": 0,
-                    "shrinkB": 4,
-                },
-                zorder=8,
-            )
-
-    def place_inside(self, text: str, shape: BaseGeometry) -> None:
-        """Put a name into an area, where it hides least."""
-        left, bottom, right, top = shape.bounds
-        x, y = np.meshgrid(np.linspace(left, right, 15)[1:-1], np.linspace(bottom, top, 15)[1:-1])
-        inside = shapely.contains_xy(shape, x.ravel(), y.ravel())
-        first = shape.representative_point()
-        places = [
-            (first.x, first.y),
-            *zip(x.ravel()[inside].tolist(), y.ravel()[inside].tolist(), strict=True),
-        ]
-        label = self.axes.text(
-            first.x,
-            first.y,
-            "\N{HAIR SPACE}".join(text.upper()),
-            size=9.5,
-            color="#444444",
-            ha="center",
-            va="center",
-            style="italic",
-            zorder=7,
-            path_effects=[withStroke(linewidth=2.6, foreground=styles.PAPER)],
-        )
-
-        def cost(place: tuple[float, float]) -> float:
-            label.set_position(place)
-            box = self._box(label)
-            edge = np.array(self.axes.transData.transform([(place[0], place[1]), (first.x, first.y)]))
-            return self._hidden(box) + 1e-3 * float(np.hypot(*(edge[0] - edge[1])))
-
-        label.set_position(min(places, key=cost))
-        self.taken.append(self._box(label))
-
-    def _cost(self, text: Any, candidate: tuple[float, float, str, str]) -> float:
-        """Count hidden square points; a little for distance, so that ties go to the nearest."""
-        right, up, across, along = candidate
-        text.set_position((right, up))
-        text.set_horizontalalignment(across)
-        text.set_verticalalignment(along)
-        return self._hidden(self._box(text)) + 0.5 * math.hypot(right, up)
-
-    def _box(self, text: Any) -> Bbox:
-        box: Bbox = text.get_window_extent().padded(3)
-        return box
-
-    def _hidden(self, box: Bbox) -> float:
-        frame = self.axes.bbox
-        inside = Bbox.intersection(box, frame)
-        outside = box.width * box.height - (inside.width * inside.height if inside is not None else 0)
-        hidden = 20 * outside
-        for other in self.taken:
-            common = Bbox.intersection(box, other)
-            if common is not None:
-                hidden += common.width * common.height
-        return float(hidden)
-
-
 # Scale and north
 
 
-def _draw_scale(axes: Axes, view: _View, labels: _Labels) -> None:
+def _draw_scale(axes: Axes, view: _View, labels: Labels) -> None:
     """Draw a bar of two fields in the lower left corner and an arrow to true north beside it."""
     width_m = (view.right - view.left) * view.metres_per_unit
     field_km = nice_length(width_m / 1000 / 9)
@@ -637,7 +471,7 @@ def _draw_scale(axes: Axes, view: _View, labels: _Labels) -> None:
             zorder=9,
             path_effects=halo,
         )
-        boxes.append(labels._box(text))  # noqa: SLF001  # same room
+        boxes.append(box_of(text))
     arrow = axes.annotate(
         "N",
         (x + 2 * field + 0.045 * (view.right - view.left), y),
@@ -651,9 +485,9 @@ def _draw_scale(axes: Axes, view: _View, labels: _Labels) -> None:
         zorder=9,
         path_effects=halo,
     )
-    boxes.append(labels._box(arrow))  # noqa: SLF001  # same room
+    boxes.append(box_of(arrow))
     ground = Bbox.union(boxes).padded(4)
-    labels.taken.append(ground)
+    labels.take(ground)
     corners = axes.transData.inverted().transform(ground.get_points())
     across, up = corners[1] - corners[0]
     axes.add_patch(

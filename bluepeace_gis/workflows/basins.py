@@ -133,7 +133,7 @@ def basins(
             countries=land,
             country_field=country_field or "",
             shares=found.layers["shares"],
-            title=f"Basins of {points_title(found)}",
+            title=_title(found),
         )
         quicklook.hypsometric_picture(
             work / outputs["bands"].name, found.layers["bands"], names=_names(found)
@@ -146,11 +146,10 @@ def basins(
     return Result(outputs, {"basins": len(found.layers["basins"]), "area_km2": covered})
 
 
-def points_title(found: Basins) -> str:
-    """Name the outlets for a title, as far as there is room."""
+def _title(found: Basins) -> str:
+    """Name the outlets as far as there is room, else count them."""
     names = list(found.layers["basins"]["name"])
-    shown = 4
-    return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")
+    return f"Basin of {names[0]}" if len(names) == 1 else f"Basins of {len(names)} outlets"
 
 
 def _names(found: Basins) -> dict[int, str]:
@@ -205,7 +204,7 @@ def _describe(target: Path, work: Path, found: Basins, record: dict[str, Any]) -
     return provenance.describe(
         target,
         work=work,
-        title=f"Basins of {points_title(found)}",
+        title=_title(found),
         lineage=LINEAGE,
         footprint=grid.footprint(),
         crs=grid.crs,

@@ -14,8 +14,8 @@ from bluepeace_gis.workflows.result import Result
 log = logging.getLogger(__name__)
 
 LINEAGE: Final = (
-    "Overlay of polygons with one set of borders; areas on the ellipsoid; land that several countries' polygons "
-    "cover is counted once, in a row of its own."
+    "Overlay of polygons with one set of borders; areas on the ellipsoid; land that the polygons of several "
+    "countries cover is counted once, in a row of its own."
 )
 NAME_COLUMNS: Final = ("outlet_id", "name")
 

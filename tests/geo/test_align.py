@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from affine import Affine
+from pyproj import Transformer
 
 from bluepeace_gis.errors import BadInput, OutsideGrid, UnknownCrs
 from bluepeace_gis.geo.align import onto
@@ -13,8 +14,6 @@ DEGREES = Grid("EPSG:4326", Affine(0.001, 0, 71.34, 0, -0.001, 39.72), (40, 80))
 
 def slope(grid, crs="EPSG:32642"):
     """A plane in the coordinates of UTM 42N, sampled at the centres of any grid."""
-    from pyproj import Transformer
-
     row, column = np.indices(grid.shape)
     x, y = Transformer.from_crs(grid.crs, crs, always_xy=True).transform(*grid.centres(row, column))
     return 3 * (x - 7e5) + 2 * (y - 4.4e6)
@@ -91,6 +90,23 @@ def test_bands_and_their_names_stay_together():
     np.testing.assert_allclose(
         found.sel(band="b").where(known), found.sel(band="a").where(known) * 2, rtol=1e-6
     )
+
+
+def test_classes_come_from_the_very_cell_below_the_centre():
+    """The second way: each centre transformed by itself."""
+    source = Grid("EPSG:32642", Affine(5000, 0, 0, 0, -5000, 5.5e6), (600, 400))
+    target = Grid("EPSG:4326", Affine(0.05, 0, 60, 0, -0.05, 50), (300, 400))
+    numbers = np.arange(600 * 400, dtype=np.int32).reshape(600, 400)
+
+    found = onto(source.raster(numbers).rio.write_nodata(-1), target).to_numpy()
+
+    places = Transformer.from_crs(4326, 32642, always_xy=True).transform(
+        *target.centres(*np.indices(target.shape))
+    )
+    row, column = source.cells_of(*places)
+    inside = (row >= 0) & (row < 600) & (column >= 0) & (column < 400)
+    assert np.array_equal(found[inside], numbers[row[inside], column[inside]])
+    assert (found[~inside] == -1).all()
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import pytest
 import rioxarray
@@ -400,3 +402,14 @@ def test_the_rhine_has_its_known_area(real_data, crs, area_km2):
 
     assert flows.sum().item() == 349_847
     assert (grid.cell_areas * flows.to_numpy()).sum() / 1e6 == pytest.approx(area_km2, abs=0.0005)
+
+
+def test_a_grid_travels_to_other_processes():
+    grid = Grid(*GRIDS["UTM"])
+    areas = grid.cell_areas
+
+    copy = pickle.loads(pickle.dumps(grid))  # noqa: S301  # our own bytes
+
+    assert copy == grid
+    assert hash(copy) == hash(grid)
+    assert np.array_equal(copy.cell_areas, areas)

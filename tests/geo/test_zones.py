@@ -55,14 +55,10 @@ def test_land_of_several_and_of_nobody_has_rows_of_its_own(caplog):
     with caplog.at_level(logging.WARNING):
         found = by_name(shares(ZONES.iloc[:1], countries, "state", zone_field="name"), "west")
 
-    assert list(found) == [
-        "A",
-        "B",
-        "overlap: A, C",
-        "overlap: A, B, C",
-        "overlap: A, B",
-        "no country",
-    ] or list(found) == ["A", "B", *sorted(list(found)[2:5], key=found.get, reverse=True), "no country"]
+    names = list(found)
+    assert names[:2] == ["A", "B"]
+    assert names[2:5] == sorted(names[2:5], key=found.get, reverse=True)
+    assert names[5:] == ["no country"]
     expected = {
         "A": box(70, 40, 70.9, 41),
         "overlap: A, C": box(70.9, 40, 71, 41),

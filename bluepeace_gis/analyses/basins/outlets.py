@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from bluepeace_gis.analyses.basins.defaults import KNOWN_AREA_TOLERANCE, SNAP_CELLS
 from bluepeace_gis.errors import BadInput, OutsideGrid, UnknownCrs
-from bluepeace_gis.geo.crs import horizontal
+from bluepeace_gis.geo.crs import horizontal, unit
 from bluepeace_gis.geo.drainage import Drained, surface_mask
-from bluepeace_gis.geo.grid import Grid
+from bluepeace_gis.geo.grid import Grid, apply
 
 log = logging.getLogger(__name__)
 
@@ -125,23 +125,20 @@ def snap(
     distance = np.zeros(len(outlets))
     missed = []
     for k, known in enumerate(outlets["known_km2"].to_numpy()):
-        lake = _lake_end(drained, int(row[k]), int(column[k]))
-        if lake is not None:
-            choice: tuple[int, int] | None = lake
-        else:
-            choice = _choose(
-                drained.drainage.upstream_km2,
-                surface,
-                (int(row[k]), int(column[k])),
-                _offsets(grid, float(x[k]), float(y[k]), int(row[k]), int(column[k]), snap_m),
-                (snap_m, float(known), streams_km2),
-            )
+        own = (int(row[k]), int(column[k]))
+        point = _place(grid, float(x[k]), float(y[k]), own[1])
+        choice = _lake_end(drained, *own)
+        if choice is None:
+            window = _window(grid, point, own, snap_m)
+            wish = (snap_m, float(known), streams_km2)
+            choice = _choose(drained.drainage.upstream_km2, surface, own, window, wish)
         if choice is None:
             missed.append(k)
             continue
-        if choice != (row[k], column[k]):
-            px, py = grid.centres(*choice)
-            distance[k] = _metres(grid, float(x[k]), float(y[k]), float(px), float(py), choice[0])
+        if choice != own:
+            distance[k] = np.hypot(
+                (choice[0] + 0.5 - point[0]) * along[own[0]], (choice[1] + 0.5 - point[1]) * across[own[0]]
+            )
         row[k], column[k] = choice
     if missed:
         names = ", ".join(outlets["name"].iloc[missed[:SHOWN]])
@@ -190,26 +187,27 @@ def _lake_end(drained: Drained, row: int, column: int) -> tuple[int, int] | None
     return int(rows[nearest]), int(cols[nearest])
 
 
-def _metres(grid: Grid, x: float, y: float, px: float, py: float, row: int) -> float:
-    across, along = grid.cell_steps_m
-    inverse = ~grid.transform
-    c0, r0 = inverse * (x, y)
-    c1, r1 = inverse * (px, py)
-    return float(np.hypot((c1 - c0) * across[row], (r1 - r0) * along[row]))
+def _place(grid: Grid, x: float, y: float, column: int) -> tuple[float, float]:
+    """Place a point in the grid: row and column with their fractions, on the same turn as its column."""
+    c, r = apply(~grid.transform, x, y)
+    if grid.is_geographic:
+        turn = 2 * np.pi / unit(grid.crs)[1] / abs(grid.transform.a)
+        c += turn * round((column + 0.5 - c) / turn)
+    return float(r), float(c)
 
 
-def _offsets(
-    grid: Grid, x: float, y: float, row: int, column: int, snap_m: float
+def _window(
+    grid: Grid, point: tuple[float, float], cell: tuple[int, int], snap_m: float
 ) -> tuple[slice, slice, Reals]:
     """Return the window within reach of a point, and the distance of each cell's centre in it, m."""
     across, along = grid.cell_steps_m
+    row, column = cell
     reach_rows = int(snap_m / along[row]) + 1
     reach_columns = int(snap_m / across[row]) + 1
     rows = slice(max(row - reach_rows, 0), min(row + reach_rows + 1, grid.shape[0]))
     columns = slice(max(column - reach_columns, 0), min(column + reach_columns + 1, grid.shape[1]))
-    c0, r0 = ~grid.transform * (x, y)
-    down = (np.arange(rows.start, rows.stop) + 0.5 - r0) * along[row]
-    right = (np.arange(columns.start, columns.stop) + 0.5 - c0) * across[row]
+    down = (np.arange(rows.start, rows.stop) + 0.5 - point[0]) * along[row]
+    right = (np.arange(columns.start, columns.stop) + 0.5 - point[1]) * across[row]
     return rows, columns, np.hypot(down[:, None], right[None, :])
 
 

@@ -1,0 +1,270 @@
+"""The command as another program sees it: codes, lines, products, and what bad input ends in."""
+
+import contextlib
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import geopandas as gpd
+import numpy as np
+import pyogrio
+import pytest
+import rasterio
+import shapely
+from affine import Affine
+
+from bluepeace_gis import cli
+from bluepeace_gis.archive import features
+
+SAMPLE = Path(__file__).resolve().parents[2] / "data" / "sample"
+COMMAND = [sys.executable, "-m", "bluepeace_gis"]
+
+
+class Answer(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def run(*arguments, cwd=None):
+    """Run the command in this process: an interpreter and its imports cost seconds each time."""
+    out, error = io.StringIO(), io.StringIO()
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with (
+            contextlib.chdir(cwd or "."),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(error),
+            pytest.raises(SystemExit) as ended,
+        ):
+            cli.main([str(argument) for argument in arguments])
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    return Answer(ended.value.code, out.getvalue(), error.getvalue())
+
+
+def run_alone(*arguments, cwd=None, **environment):
+    """Run the command as another program does."""
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        stdin=subprocess.DEVNULL,
+        timeout=300,
+        check=False,
+        cwd=cwd,
+        env={**os.environ, **environment},
+    )
+
+
+def lines(output):
+    return [json.loads(line) for line in output.splitlines()]
+
+
+def write_dem(path, z=None, *, crs="EPSG:32642", transform=None, nodata=np.nan, dtype="float32"):
+    if z is None:
+        row, column = np.mgrid[0:60, 0:50]
+        z = 1000 + 10.0 * np.abs(column - 25) - 5.0 * row
+    z = np.asarray(z)
+    transform = transform or Affine(100, 0, 500_000, 0, -100, 4_400_000)
+    options = {"crs": crs} if crs else {}
+    with rasterio.open(
+        path, "w", driver="GTiff", height=z.shape[0], width=z.shape[1], count=1, dtype=dtype, nodata=nodata,
+        transform=transform, **options,
+    ) as target:  # fmt: skip
+        target.write(z.astype(dtype), 1)
+    return path
+
+
+def write_outlets(path, x=502_550, y=4_394_050, crs="EPSG:32642", **columns):
+    layer = gpd.GeoDataFrame(columns, geometry=[shapely.Point(x, y)], crs=crs)
+    return features.write({"outlets": layer}, path)
+
+
+@pytest.fixture
+def place(tmp_path):
+    write_dem(tmp_path / "dem.tif")
+    write_outlets(tmp_path / "outlets.gpkg", name=["Мост"])
+    return tmp_path
+
+
+def test_handshake_names_the_versions_even_with_foreign_databases(tmp_path):
+    answer = run_alone("handshake", PROJ_LIB=str(tmp_path), PROJ_DATA=str(tmp_path), GDAL_DATA=str(tmp_path))
+    assert answer.returncode == 0
+    found = json.loads(answer.stdout)
+    assert set(found) == {"version", "protocol", "gdal", "proj"}
+    assert found["protocol"].split(".")[0] == "1"
+
+
+def test_basins_of_the_sample_come_with_everything_beside_them(tmp_path):
+    out = tmp_path / "new" / "basins.gpkg"
+    arguments = (
+        "basins", SAMPLE / "dem.tif", SAMPLE / "outlets.gpkg", "--out", out, "--progress", "json",
+        "--countries", SAMPLE / "countries.gpkg", "--country-field", "name",
+        "--terminal", SAMPLE / "terminal_lakes.gpkg", "--area-field", "known_km2",
+        "--rasters", tmp_path / "rasters",
+    )  # fmt: skip
+    answer = run_alone(*arguments)
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stderr == ""
+    told = lines(answer.stdout)
+    shares_done = [line["done"] for line in told if "done" in line]
+    assert shares_done == sorted(shares_done)
+    assert shares_done[-1] == 1
+    result = told[-1]["result"]
+    assert Path(result["outputs"]["out"]) == out
+    outlets = gpd.read_file(SAMPLE / "outlets.gpkg")
+    assert result["numbers"]["basins"] == len(outlets)
+    names = {path.name for path in out.parent.iterdir()}
+    assert names == {"basins.gpkg", "basins.png", "basins.bands.png", "basins.qml", "basins.json"}
+
+    basins = gpd.read_file(out, layer="basins")
+    assert list(basins.columns) == [
+        "outlet_id", "name", "area_km2", "snap_m", "touches_edge", "zmin_m", "zmean_m", "zmax_m",
+        "slope_deg", "length_km", "geometry",
+    ]  # fmt: skip
+    known = json.loads((SAMPLE / "known_answers.json").read_text(encoding="utf-8"))
+    assert known
+    assert basins["area_km2"].to_numpy() == pytest.approx(outlets["known_km2"].to_numpy(), rel=0.005)
+    shares = pyogrio.read_dataframe(out, layer="shares")
+    sums = shares.groupby("outlet_id")["area_km2"].sum()
+    assert sums.to_numpy() == pytest.approx(basins["area_km2"].to_numpy(), rel=1e-14)
+    assert shares.groupby("outlet_id")["share_pct"].sum().to_numpy() == pytest.approx(100)
+    layers = {name for name, _ in pyogrio.list_layers(out)}
+    assert {"basins", "subbasins", "streams", "depressions", "shares", "bands"} <= layers
+    with rasterio.open(tmp_path / "rasters" / "directions.tif") as directions:
+        codes = set(np.unique(directions.read(1)))
+    assert codes <= {0, 1, 2, 4, 8, 16, 32, 64, 128, 247}
+    record = json.loads((out.parent / "basins.json").read_text(encoding="utf-8"))
+    assert record["properties"]["bluepeace:parameters"]["edges"] == "drain"
+    assert str(tmp_path) not in json.dumps(record)
+
+    first = {path.name: path.read_bytes() for path in out.parent.iterdir() if path.suffix != ".json"}
+    again = run(*arguments)
+    assert again.returncode == 0
+    second = {path.name: path.read_bytes() for path in out.parent.iterdir() if path.suffix != ".json"}
+    assert first == second  # the same input gives the same bytes
+
+
+def test_shares_of_any_polygons(tmp_path):
+    out = tmp_path / "shares.csv"
+    answer = run(
+        "shares", SAMPLE / "districts.gpkg", "--countries", SAMPLE / "countries.gpkg",
+        "--country-field", "name", "--out", out,
+    )  # fmt: skip
+    assert answer.returncode == 0, answer.stderr
+    head, *rows = out.read_text(encoding="utf-8").splitlines()
+    assert head == "zone,country,area_km2,share_pct"
+    districts = gpd.read_file(SAMPLE / "districts.gpkg")
+    assert len(rows) >= len(districts)
+    assert out.with_suffix(".json").exists()
+
+
+BAD = {
+    "no such file": (["nowhere.tif", "outlets.gpkg", "--out", "o.gpkg"], "nowhere.tif"),
+    "no raster": (["outlets.gpkg", "outlets.gpkg", "--out", "o.gpkg"], "outlets.gpkg"),
+    "no out": (["dem.tif", "outlets.gpkg"], "out"),
+    "not a GeoPackage": (["dem.tif", "outlets.gpkg", "--out", "o.shp"], "GeoPackage"),
+    "unknown option": (["dem.tif", "outlets.gpkg", "--out", "o.gpkg", "--magic", "1"], "magic"),
+    "unknown choice": (["dem.tif", "outlets.gpkg", "--out", "o.gpkg", "--edges", "open"], "open"),
+    "half of a pair": (["dem.tif", "outlets.gpkg", "--out", "o.gpkg", "--countries", "x"], "country-field"),
+    "keep without keep": (["dem.tif", "outlets.gpkg", "--out", "o.gpkg", "--keep-above-km2", "1"], "keep"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "words"), BAD.values(), ids=BAD.keys())
+def test_what_the_caller_can_mend_ends_with_2_in_one_sentence(place, arguments, words):
+    answer = run("basins", *arguments, cwd=place)
+    assert answer.returncode == 2
+    said = [line for line in answer.stderr.splitlines() if "reading" not in line]
+    assert len(said) == 1
+    assert words in said[0]
+    assert said[0].endswith(".") or "Choose" in said[0] or "'" in said[0]
+    assert not (place / "o.gpkg").exists()
+    assert not list(place.glob(".o*"))
+    told = lines(run("basins", *arguments, "--progress", "json", cwd=place).stdout)
+    assert told[-1] == {"error": said[0]}
+
+
+def grids():
+    yield "integers", {"dtype": "int16", "nodata": -32768}, None
+    yield "float64", {"dtype": "float64"}, None
+    yield "untagged voids", {"nodata": None, "voids": -32768}, None
+    yield "no CRS", {"crs": None}, "coordinate reference system"
+    yield "all nodata", {"voids": np.nan, "all": True}, "nodata"
+    yield "south up", {"transform": Affine(100, 0, 500_000, 0, 100, 4_394_000), "flip": True}, None
+    turned = Affine(98.48, -17.36, 500_000, -17.36, -98.48, 4_400_000)
+    yield "rotated", {"transform": turned}, None
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+@pytest.mark.parametrize(
+    ("options", "words"), [case[1:] for case in grids()], ids=[case[0] for case in grids()]
+)
+def test_every_kind_of_grid_gives_a_right_result_or_a_sentence(place, options, words):
+    row, column = np.mgrid[0:60, 0:50]
+    z = 1000 + 10.0 * np.abs(column - 25) - 5.0 * row
+    voids, everywhere, flip = (options.pop(name, None) for name in ("voids", "all", "flip"))
+    if voids is not None:
+        z[:, :5] = voids
+        if everywhere:
+            z[:] = voids
+    dem = write_dem(place / "dem.tif", z[::-1] if flip else z, **options)
+    if words is None:  # the outlet at the lowest cell, wherever the grid puts it
+        with rasterio.open(dem) as source:
+            r = 0 if flip else 59
+            x, y = source.xy(r, 25)
+        write_outlets(place / "mouth.gpkg", x, y)
+    else:
+        write_outlets(place / "mouth.gpkg")
+    answer = run("basins", "dem.tif", "mouth.gpkg", "--out", "o.gpkg", "--progress", "json", cwd=place)
+    told = lines(answer.stdout)
+    if words is not None:
+        assert answer.returncode == 2
+        assert words in told[-1]["error"]
+        return
+    assert answer.returncode == 0, answer.stderr
+    area = told[-1]["result"]["numbers"]["area_km2"]
+    cells = 60 * (45 if voids is not None else 50)
+    assert area == pytest.approx(cells * 0.01, rel=0.03)  # the rim of the two slopes leaves elsewhere
+    assert area < cells * 0.01 * 1.002
+
+
+def test_the_work_ends_with_stdin_and_leaves_nothing(place):
+    write_dem(place / "dem.tif", np.random.default_rng(1).normal(size=(2500, 2500)).cumsum(0).cumsum(1))
+    process = subprocess.Popen(
+        [*COMMAND, "basins", "dem.tif", "outlets.gpkg", "--out", "o.gpkg", "--progress", "json",
+         "--end-with-stdin"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=place,
+    )  # fmt: skip
+    assert process.stdout.readline()  # it has begun
+    process.stdin.close()
+    assert process.wait(timeout=60) == 3
+    assert sorted(path.name for path in place.iterdir()) == ["dem.tif", "outlets.gpkg"]
+    process.stdout.close()
+    process.stderr.close()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_work_with_3_and_no_product(place, number):
+    write_dem(place / "dem.tif", np.random.default_rng(1).normal(size=(2500, 2500)).cumsum(0).cumsum(1))
+    process = subprocess.Popen(
+        [*COMMAND, "basins", "dem.tif", "outlets.gpkg", "--out", "o.gpkg", "--progress", "json"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=place,
+    )  # fmt: skip
+    assert process.stdout.readline()
+    time.sleep(0.2)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 3, said
+    assert not (place / "o.gpkg").exists()
+    assert b"Traceback" not in said
