@@ -205,11 +205,14 @@ def _links(option: str, path: Path, folder: Path) -> list[pystac.Link]:
 
 
 def _relative(place: Path, folder: Path) -> str:
-    """Name a file from the product's folder: an absolute path says nothing on another machine."""
-    try:
-        return Path(os.path.relpath(place.absolute(), folder.absolute())).as_posix()
-    except ValueError:  # another drive of Windows
+    """Name a file from the product's folder: an absolute path says nothing on another machine.
+
+    Where the way leads over the root, it would be an absolute path again: the name must do.
+    """
+    place, folder = place.absolute(), folder.absolute()
+    if place.anchor != folder.anchor or os.path.commonpath([place, folder]) == place.anchor:
         return place.name
+    return Path(os.path.relpath(place, folder)).as_posix()
 
 
 def _asset(place: Path, folder: Path, target: Path) -> tuple[str, pystac.Asset]:

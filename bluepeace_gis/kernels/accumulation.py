@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from bluepeace_gis.kernels import tiles
-from bluepeace_gis.kernels.neighbours import COLUMN_STEP, ROW_STEP, SINK, VOID, Cells, Codes, Reals
+from bluepeace_gis.kernels.neighbours import COLUMN_STEP, ROW_STEP, SINK, VOID, Cells, Codes, Reals, steps
 from bluepeace_gis.kernels.tiles import Tile, Tiling
 
 WeightOf = Callable[[Tile], Reals]
@@ -49,38 +49,31 @@ def accumulate(direction: Codes, weight: Reals, total: Reals) -> None:
     """
     height, width = total.shape
     stride = width + 2
+    step = steps(stride)
     flow = direction.ravel()
+    gathered = np.zeros(flow.size)  # in one piece: the rows of a large raster lie far apart
     waits = np.zeros(flow.size, np.uint8)  # neighbours that still have to bring theirs
-    per_row = weight.shape[1] == 1
+    last = weight.shape[1] - 1
     for row in range(1, height + 1):
         for column in range(1, width + 1):
             cell = row * stride + column
-            way = flow[cell]
-            if way < SINK:
-                waits[cell + ROW_STEP[way] * stride + COLUMN_STEP[way]] += 1
-            total[row - 1, column - 1] = (
-                np.nan if way == VOID else weight[row - 1, 0 if per_row else column - 1]
-            )
+            if flow[cell] < SINK:
+                waits[cell + step[flow[cell]]] += 1
+            gathered[cell] = weight[row - 1, min(column - 1, last)]
     for row in range(1, height + 1):
         for column in range(1, width + 1):
-            r, c = row, column
-            cell = r * stride + c
-            if waits[cell] != 0:
-                continue
+            cell = row * stride + column
             # From a source down, as long as the cell below has now got everything.
-            while flow[cell] < SINK:
+            while waits[cell] == 0 and flow[cell] < SINK:
                 waits[cell] = 255
-                way = flow[cell]
-                brings = total[r - 1, c - 1]
-                r += ROW_STEP[way]
-                c += COLUMN_STEP[way]
-                cell = r * stride + c
-                if flow[cell] == VOID:
-                    break
-                total[r - 1, c - 1] += brings
-                waits[cell] -= 1
-                if waits[cell] != 0:
-                    break
+                below = cell + step[flow[cell]]
+                gathered[below] += gathered[cell]
+                waits[below] -= 1
+                cell = below
+    for row in range(1, height + 1):
+        for column in range(1, width + 1):
+            cell = row * stride + column
+            total[row - 1, column - 1] = np.nan if flow[cell] == VOID else gathered[cell]
 
 
 @njit(cache=True, nogil=True)
@@ -93,6 +86,7 @@ def pour(direction: Codes, entries: Cells, inflow: Reals, total: Reals) -> None:
     total      (h, w)  changed
     """
     stride = direction.shape[1]
+    step = steps(stride)
     flow = direction.ravel()
     for k in range(entries.size):
         cell = entries[k]
@@ -101,7 +95,7 @@ def pour(direction: Codes, entries: Cells, inflow: Reals, total: Reals) -> None:
             way = flow[cell]
             if way == SINK:
                 break
-            cell += ROW_STEP[way] * stride + COLUMN_STEP[way]
+            cell += step[way]
 
 
 @njit(cache=True, nogil=True)
@@ -112,13 +106,14 @@ def last_cells(direction: Codes, entries: Cells) -> Cells:
     returns             (e,)  row-major in the tile with its rim; -1 where the water ends in the tile
     """
     stride = direction.shape[1]
+    step = steps(stride)
     flow = direction.ravel()
     last = np.full(entries.size, -1, np.int64)
     for k in range(entries.size):
         cell = entries[k]
         while flow[cell] < SINK:
             way = flow[cell]
-            below = cell + ROW_STEP[way] * stride + COLUMN_STEP[way]
+            below = cell + step[way]
             if flow[below] == VOID:
                 last[k] = cell
                 break

@@ -12,14 +12,13 @@ import numpy as np
 from numba import njit
 
 from bluepeace_gis.kernels.neighbours import (
-    COLUMN_STEP,
-    ROW_STEP,
     SINK,
     Cells,
     Codes,
     Labels,
     Reals,
     Singles,
+    steps,
 )
 
 OUTSIDE = 0  # the node of what drains out already
@@ -39,6 +38,7 @@ def label(direction: Codes, pits: Labels, node: Labels, exits: Labels) -> int:
     """
     height, width = direction.shape[0] - 2, direction.shape[1] - 2
     stride = width + 2
+    step = steps(stride)
     ways = direction.ravel()
     nodes = node.ravel()
     nodes[:] = -2
@@ -52,11 +52,11 @@ def label(direction: Codes, pits: Labels, node: Labels, exits: Labels) -> int:
     # Only cells beside the rim can leave the tile: they are numbered first.
     count = 0
     for row in range(1, height + 1):
-        step = 1 if row in (1, height) else max(width - 1, 1)
-        for column in range(1, width + 1, step):
+        every = 1 if row in (1, height) else max(width - 1, 1)
+        for column in range(1, width + 1, every):
             cell = row * stride + column
             way = ways[cell]
-            if way < SINK and nodes[cell + ROW_STEP[way] * stride + COLUMN_STEP[way]] == -1:
+            if way < SINK and nodes[cell + step[way]] == -1:
                 exits[count] = cell
                 count += 1
                 nodes[cell] = pits.size + count
@@ -68,7 +68,7 @@ def label(direction: Codes, pits: Labels, node: Labels, exits: Labels) -> int:
             cell = first
             while nodes[cell] == -2 and ways[cell] < SINK:
                 way = ways[cell]
-                cell += ROW_STEP[way] * stride + COLUMN_STEP[way]
+                cell += step[way]
             name = nodes[cell]
             if name == -2:
                 name = OUTSIDE if ways[cell] == SINK else -1
@@ -77,7 +77,7 @@ def label(direction: Codes, pits: Labels, node: Labels, exits: Labels) -> int:
             while nodes[cell] == -2:
                 nodes[cell] = name
                 way = ways[cell]
-                cell += ROW_STEP[way] * stride + COLUMN_STEP[way]
+                cell += step[way]
     return count
 
 
@@ -100,8 +100,9 @@ def passes(
     node      (h + 2, w + 2)  from :func:`label`
     ends      (e,)  cells where the surface ends and water may leave
     table     (2 ** k,)  -1; scratch, filled: slot -> the two nodes, ``low * 2 ** 32 + high``
-    height, fall, cell, way  (2 ** k,)  filled: the pass's elevation, the slope down its lower side, its
-              cell, and the direction of the cell behind it (LEAVES: over the surface's end)
+    height, fall, cell, way  (2 ** k,)  +inf, -inf, any, any; filled: the pass's elevation, the slope
+              down its lower side, its cell, and the direction of the cell behind it (LEAVES: over the
+              surface's end)
     returns   how many passes there are; -1 if the table is too small
 
     The lowest pass is the best; of equally low ones the one with the steepest fall, because water
@@ -110,11 +111,14 @@ def passes(
     """
     rows, columns = z.shape[0] - 2, z.shape[1] - 2
     stride = columns + 2
+    step = steps(stride)
     heights = z.ravel()
     nodes = node.ravel()
     mask = table.size - 1
     count = 0
-    limit = table.size // 2
+    limit = table.size // 4 * 3
+    # Along a border between two catchments the same pair comes again and again.
+    recent_key, recent_slot = np.full(4, -1, np.int64), np.zeros(4, np.int64)
     for row in range(1, rows + 1):
         for column in range(1, columns + 1):
             here = row * stride + column
@@ -123,32 +127,32 @@ def passes(
                 continue
             level = heights[here]
             for k in range(4):  # east, south-east, south, south-west: each pair once
-                other = here + ROW_STEP[k] * stride + COLUMN_STEP[k]
+                other = here + step[k]
                 theirs = nodes[other]
-                if theirs < 0 or theirs == mine:
+                if theirs == mine or theirs < 0:
                     continue
-                low = min(mine, theirs)
-                high = max(mine, theirs)
-                key = np.int64(low) << 32 | np.int64(high)
-                slot = _slot(key, mask)
-                while table[slot] != key and table[slot] != -1:
-                    slot = (slot + 1) & mask
+                key = np.int64(min(mine, theirs)) << 32 | np.int64(max(mine, theirs))
                 top = max(level, heights[other])
-                if table[slot] == -1:
-                    if count == limit:
-                        return -1
-                    count += 1
-                    table[slot] = key
-                elif top > height[slot]:
+                if key == recent_key[k]:
+                    slot = recent_slot[k]
+                else:
+                    slot = _slot(key, mask)
+                    while table[slot] != key and table[slot] != -1:
+                        slot = (slot + 1) & mask
+                    if table[slot] == -1:
+                        if count == limit:
+                            return -1
+                        count += 1
+                        table[slot] = key
+                    recent_key[k], recent_slot[k] = key, slot
+                if top > height[slot]:
                     continue
-                kind = 1 if k % 2 else k
-                slope = np.float32(abs(level - heights[other]) * nearness[row - 1, kind])
-                if top == height[slot] and slope <= fall[slot]:
-                    continue
-                height[slot] = top
-                fall[slot] = slope
-                cell[slot] = here
-                way[slot] = k
+                slope = np.float32(abs(level - heights[other]) * nearness[row - 1, 1 if k % 2 else k])
+                if top < height[slot] or slope > fall[slot]:
+                    height[slot] = top
+                    fall[slot] = slope
+                    cell[slot] = here
+                    way[slot] = k
     for k in range(ends.size):
         here = ends[k]
         mine = nodes[here]
@@ -163,12 +167,11 @@ def passes(
                 return -1
             count += 1
             table[slot] = key
-        elif heights[here] >= height[slot]:
-            continue
-        height[slot] = heights[here]
-        fall[slot] = NO_FALL
-        cell[slot] = here
-        way[slot] = LEAVES
+        if heights[here] < height[slot]:
+            height[slot] = heights[here]
+            fall[slot] = NO_FALL
+            cell[slot] = here
+            way[slot] = LEAVES
     return count
 
 
@@ -287,7 +290,7 @@ def lowest_passes(
 
     The cell is on the side of the lower node; where the way is LEAVES, on that of the higher.
     """
-    slots = 1 << max(int(nodes * 8).bit_length(), 6)
+    slots = 1 << max(int(nodes * 4).bit_length(), 6)
     while True:
         table = np.full(slots, -1, np.int64)
         height, fall = np.full(slots, np.inf, np.float32), np.full(slots, -np.inf, np.float32)
@@ -299,8 +302,7 @@ def lowest_passes(
     order = used[in_order(table[used], height[used], fall[used])]
     keys, heights, falls, cells, ways = table[order], height[order], fall[order], cell[order], way[order]
     turn = (node.ravel()[cells] != keys >> 32) & (ways != LEAVES)
-    step = np.array(ROW_STEP) * z.shape[1] + np.array(COLUMN_STEP)
-    cells[turn] += step[ways[turn]].astype(np.int32)
+    cells[turn] += steps(z.shape[1])[ways[turn]].astype(np.int32)
     ways[turn] = (ways[turn] + 4) % 8
     return keys, heights, falls, cells, ways
 

@@ -12,9 +12,7 @@ from numba import njit
 
 from bluepeace_gis.kernels import catchments, descent, spill, tiles
 from bluepeace_gis.kernels.neighbours import (
-    COLUMN_STEP,
     FREE,
-    ROW_STEP,
     SINK,
     VOID,
     Cells,
@@ -22,6 +20,7 @@ from bluepeace_gis.kernels.neighbours import (
     Labels,
     Reals,
     Singles,
+    steps,
 )
 from bluepeace_gis.kernels.spill import STAYS, Passes, Summary, Ways
 from bluepeace_gis.kernels.tiles import Tile, Tiling
@@ -153,7 +152,7 @@ def orient(summary: Summary, ways: Ways) -> Tree:
         (known.low, known.high, known.height, known.cell, known.way),
         (ways.node, ways.cell, ways.way, ways.height, ways.level),
         pit_height,
-        (np.array(ROW_STEP) * (summary.tile.columns + 2) + np.array(COLUMN_STEP)).astype(np.int32),
+        steps(summary.tile.columns + 2).astype(np.int32),
         (behind, cell, way, height, level),
     )
     return Tree(behind, cell, way, height, level)
@@ -197,8 +196,7 @@ def _orient(
         level[here] = given_level[k]
         height[here] = given_height[k]
     first = 0
-    lowest_first = np.argsort(pit_height)
-    island = 0
+    island = -1
     while True:
         while first < last:
             here = queue[first]
@@ -218,7 +216,12 @@ def _orient(
                 if other == high[k] and pass_way[k] < 8:  # the cell stands on the side of the lower node
                     cell[other] += step[pass_way[k]]
                     way[other] = (pass_way[k] + 4) % 8
+        if last == nodes:
+            return
         # What no terminal reaches is an island inside this tile: its lowest pit is its sink.
+        if island < 0:
+            lowest_first = np.argsort(pit_height)
+            island = 0
         while island < nodes and seen[lowest_first[island]]:
             island += 1
         if island == nodes or pit_height[lowest_first[island]] == np.inf:
@@ -234,7 +237,7 @@ def turn(direction: Codes, cells: Labels, ways: Codes) -> None:
 
     direction  (h + 2, w + 2)  changed; VOID in the rim
     """
-    stride = direction.shape[1]
+    step = steps(direction.shape[1])
     flow = direction.ravel()
     for k in range(cells.size):
         cell, way = cells[k], ways[k]
@@ -243,7 +246,7 @@ def turn(direction: Codes, cells: Labels, ways: Codes) -> None:
             flow[cell] = way
             if old >= SINK:
                 break
-            cell += ROW_STEP[old] * stride + COLUMN_STEP[old]
+            cell += step[old]
             way = (old + 4) % 8
             if flow[cell] == VOID:
                 break
@@ -307,7 +310,9 @@ def route(surface: Surface, *, done: Progress | None = None, threads: int | None
         lambda tile: summarise(surface, tile, direction), tiling, threads=threads, done=done
     )
     ways = spill.solve(summaries, tiling, surface.nearness)
-    trees = [orient(summary, way) for summary, way in zip(summaries, ways, strict=True)]
+    trees = tiles.each(
+        lambda tile: orient(summaries[tile.number], ways[tile.number]), tiling, threads=threads
+    )
     return Routed(direction, summaries, ways, trees)
 
 

@@ -5,7 +5,7 @@ from numba import njit
 
 from bluepeace_gis.kernels import accumulation, tiles
 from bluepeace_gis.kernels.accumulation import Rims
-from bluepeace_gis.kernels.neighbours import COLUMN_STEP, ROW_STEP, SINK, VOID, Cells, Codes, Labels
+from bluepeace_gis.kernels.neighbours import COLUMN_STEP, ROW_STEP, SINK, VOID, Cells, Codes, Labels, steps
 from bluepeace_gis.kernels.tiles import Tile, Tiling
 
 UNKNOWN = -1
@@ -21,6 +21,7 @@ def first_outlets(direction: Codes, entries: Cells, zone: Labels) -> Labels:
     returns    (e,)  UNKNOWN where the water meets none
     """
     stride = direction.shape[1]
+    step = steps(stride)
     flow = direction.ravel()
     met = np.full(entries.size, UNKNOWN, np.int32)
     for k in range(entries.size):
@@ -30,7 +31,7 @@ def first_outlets(direction: Codes, entries: Cells, zone: Labels) -> Labels:
             way = flow[cell]
             if met[k] != UNKNOWN or way == SINK:
                 break
-            cell += ROW_STEP[way] * stride + COLUMN_STEP[way]
+            cell += step[way]
     return met
 
 
@@ -45,31 +46,30 @@ def spread(direction: Codes, exits: Cells, beyond: Labels, zone: Labels) -> None
     """
     height, width = zone.shape
     stride = width + 2
+    step = steps(stride)
     flow = direction.ravel()
-    for k in range(exits.size):
-        row, column = exits[k] // stride - 1, exits[k] % stride - 1
-        if zone[row, column] == UNKNOWN:
-            zone[row, column] = beyond[k]
+    name = np.zeros(flow.size, np.int32)  # in one piece: the rows of a large raster lie far apart
     for row in range(height):
         for column in range(width):
-            if zone[row, column] != UNKNOWN:
-                continue
-            r, c = row, column
-            way = flow[(r + 1) * stride + c + 1]
-            while zone[r, c] == UNKNOWN and way < SINK:
-                r += ROW_STEP[way]
-                c += COLUMN_STEP[way]
-                way = flow[(r + 1) * stride + c + 1]
-            name = zone[r, c]
-            if name == UNKNOWN:  # a sink without an outlet, or no surface
-                name = 0
-                zone[r, c] = 0
-            r, c = row, column
-            while zone[r, c] == UNKNOWN:
-                zone[r, c] = name
-                way = flow[(r + 1) * stride + c + 1]
-                r += ROW_STEP[way]
-                c += COLUMN_STEP[way]
+            name[(row + 1) * stride + column + 1] = zone[row, column]
+    for k in range(exits.size):
+        if name[exits[k]] == UNKNOWN:
+            name[exits[k]] = beyond[k]
+    for row in range(1, height + 1):
+        for column in range(1, width + 1):
+            cell = row * stride + column
+            while name[cell] == UNKNOWN and flow[cell] < SINK:
+                cell += step[flow[cell]]
+            if name[cell] == UNKNOWN:  # a sink without an outlet, or no surface
+                name[cell] = 0
+            found = name[cell]
+            cell = row * stride + column
+            while name[cell] == UNKNOWN:
+                name[cell] = found
+                cell += step[flow[cell]]
+    for row in range(height):
+        for column in range(width):
+            zone[row, column] = name[(row + 1) * stride + column + 1]
 
 
 @njit(cache=True, nogil=True)
@@ -101,8 +101,12 @@ def delineate(
     zone = np.full(direction.shape, UNKNOWN, np.int32)
     zone.ravel()[outlets] = np.arange(1, outlets.size + 1)
 
+    in_tiles = np.bincount(tiling.number_of(outlets // columns, outlets % columns), minlength=len(tiling))
+
     def summarise(tile: Tile) -> Labels:
         mine = slice(rims.entry_start[tile.number], rims.entry_start[tile.number + 1])
+        if not in_tiles[tile.number]:  # nothing to meet: the entries' exits are known
+            return np.full(mine.stop - mine.start, UNKNOWN, np.int32)
         return first_outlets(
             accumulation.framed(direction, tile),
             accumulation.in_tile(rims.entries[mine], tile, columns),
@@ -111,8 +115,14 @@ def delineate(
 
     def finish(tile: Tile) -> None:
         mine = slice(rims.exit_start[tile.number], rims.exit_start[tile.number + 1])
+        reached = beyond[mine]
+        if not in_tiles[tile.number] and reached.size:
+            way = direction[tile.window]
+            if (reached == reached[0]).all() and (reached[0] == 0 or not (way == SINK).any()):
+                zone[tile.window] = np.where(way == VOID, 0, reached[0])
+                return
         cells = accumulation.in_tile(rims.exits[mine], tile, columns)
-        spread(accumulation.framed(direction, tile), cells, beyond[mine], zone[tile.window])
+        spread(accumulation.framed(direction, tile), cells, reached, zone[tile.window])
 
     met = np.concatenate(tiles.each(summarise, tiling, threads=threads))
     beyond = _resolve(rims.order, rims.enters, rims.leads_to, met)

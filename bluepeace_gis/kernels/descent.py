@@ -8,15 +8,15 @@ import numpy as np
 from numba import njit
 
 from bluepeace_gis.kernels.neighbours import (
-    COLUMN_STEP,
     FREE,
-    ROW_STEP,
     SINK,
     VOID,
+    Cells,
     Codes,
     Labels,
     Reals,
     Singles,
+    steps,
 )
 
 
@@ -111,7 +111,7 @@ def drain_plateaus(
 
     Breadth first from the cells that drain, so that the way over a plateau is shortest.
     """
-    stride = z.shape[1]
+    step = steps(z.shape[1])
     heights = z.ravel()
     ways = direction.ravel()
     queued = 0
@@ -121,7 +121,7 @@ def drain_plateaus(
         cell = waiting[k]
         here = heights[cell]
         for way in range(8):
-            other = cell + ROW_STEP[way] * stride + COLUMN_STEP[way]
+            other = cell + step[way]
             if heights[other] == here and ways[other] <= SINK:
                 queue[queued] = cell * 8 + way
                 queued += 1
@@ -129,14 +129,14 @@ def drain_plateaus(
     for k in range(queued):
         ways[queue[k] // 8] = queue[k] % 8
         queue[k] //= 8
-    queued = _spread(heights, ways, stride, queue, 0, queued)
+    queued = _spread(heights, ways, step, queue, 0, queued)
     first = queued
     for k in range(ends.size):
         if ways[ends[k]] == FREE:
             ways[ends[k]] = SINK
             queue[queued] = ends[k]
             queued += 1
-    queued = _spread(heights, ways, stride, queue, first, queued)
+    queued = _spread(heights, ways, step, queue, first, queued)
     pits = 0
     for k in range(free):
         cell = waiting[k]
@@ -145,19 +145,19 @@ def drain_plateaus(
             waiting[pits] = cell
             pits += 1
             queue[queued] = cell
-            queued = _spread(heights, ways, stride, queue, queued, queued + 1)
+            queued = _spread(heights, ways, step, queue, queued, queued + 1)
     return pits
 
 
 @njit(cache=True, nogil=True)
-def _spread(heights: Singles, ways: Codes, stride: int, queue: Labels, first: int, last: int) -> int:
+def _spread(heights: Singles, ways: Codes, step: Cells, queue: Labels, first: int, last: int) -> int:
     """Point the FREE neighbours of equal height at the queued cells, breadth first."""
     while first < last:
         cell = queue[first]
         first += 1
         here = heights[cell]
         for way in range(8):
-            other = cell + ROW_STEP[way] * stride + COLUMN_STEP[way]
+            other = cell + step[way]
             if ways[other] == FREE and heights[other] == here:
                 ways[other] = (way + 4) % 8
                 queue[last] = other

@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 Reals = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
@@ -20,14 +21,17 @@ SINK: Final = 8  # water stays here or leaves the raster
 VOID: Final = 9  # no elevation: not part of the surface
 FREE: Final = 255  # nothing forced: the elevations decide
 
-# A tuple, not an array: numba then unrolls it as a constant of the kernel.
 ROW_STEP: Final = (0, 1, 1, 1, 0, -1, -1, -1)
 COLUMN_STEP: Final = (1, 1, 0, -1, -1, -1, 0, 1)
 
 
-def opposite(direction: int) -> int:
-    """Return the direction that points back."""
-    return (direction + 4) % 8
+@njit(cache=True, nogil=True)
+def steps(stride: int) -> Cells:
+    """Return how far the neighbours in the directions 0..7 lie in a row-major array.
+
+    stride  cells in a row of the array
+    """
+    return np.array([1, stride + 1, stride, stride - 1, -1, -stride - 1, -stride, 1 - stride])
 
 
 # What other programs write for directions 0..7, then for SINK and VOID.

@@ -284,7 +284,7 @@ def _labeling(root: ET.Element, style: Style) -> None:
     ET.SubElement(settings, "text-format", multilineAlign="1", wrapChar="", formatNumbers="0")
     # around the point, or over the area
     ET.SubElement(settings, "placement", placement="0" if style.geometry == "point" else "1", dist="1.5")
-    ET.SubElement(settings, "rendering", drawLabels="1", obstacle="1", displayAll="0")
+    ET.SubElement(settings, "rendering", drawLabels="1", obstacle="0", displayAll="0")
 
 
 def _raster(pipe: ET.Element, style: Style) -> None:

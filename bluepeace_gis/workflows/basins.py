@@ -94,8 +94,8 @@ def basins(
     log.info("reading", extra={"done": 0.0})
     surface = raster_files.read(dem)
     surface.name = "dem"
-    points = features.read(outlets)
-    land = None if countries is None else features.read(countries)
+    points = features.read(outlets, holding="points")
+    land = None if countries is None else features.read(countries, holding="polygons")
     lakes = None if terminal is None else features.read(terminal)
     log.info("finding the way of the water", extra={"done": READ})
     found = delineate_basins(

@@ -56,8 +56,8 @@ def shares(
     if out.suffix.lower() != ".csv":
         raise BadInput(f"--out is {out.name}; expected the name of a table, such as {out.stem}.csv.")
     log.info("reading", extra={"done": 0.0})
-    layer = features.read(polygons)
-    land = features.read(countries)
+    layer = features.read(polygons, holding="polygons")
+    land = features.read(countries, holding="polygons")
     if zone_field is None:
         named = [name for name in NAME_COLUMNS if name in layer.columns and layer[name].is_unique]
         zone_field = named[0] if named else None

@@ -4,6 +4,7 @@ import datetime as dt
 import hashlib
 import json
 import re
+from pathlib import Path
 
 import geopandas as gpd
 import jsonschema
@@ -140,6 +141,12 @@ def test_every_file_that_was_read_is_named_with_its_checksum_and_no_path_of_this
     assert dem["file:checksum"] == "1220" + hashlib.sha256(b"elevations").hexdigest()
     assert str(tmp_path) not in json.dumps(text)
     assert not re.search(r'"(/|file:/)', json.dumps(text))
+
+
+def test_an_input_with_nothing_in_common_is_named_by_its_name():
+    """A way over the root would be an absolute path again."""
+    assert provenance._relative(Path("/archive/dem/dem.tif"), Path("/home/results")) == "dem.tif"
+    assert provenance._relative(Path("/home/dem/dem.tif"), Path("/home/results")) == "../dem/dem.tif"
 
 
 def test_every_file_of_the_product_is_an_asset_with_its_checksum(tmp_path, inputs):

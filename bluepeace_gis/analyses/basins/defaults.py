@@ -22,3 +22,16 @@ BANDS_MAX: Final = 2000
 
 # A known area that differs by more than this from the area found is worth a warning.
 KNOWN_AREA_TOLERANCE: Final = 0.05
+
+# A river this near to the line between two countries is on it: rivers and borders were digitised apart.
+# 100 m is 0.5 mm on a map of 1:200 000, which one place in ten may be off by (US National Map Accuracy
+# Standards 1947: 1/50 inch); a channel traced on a grid lies off by a cell or two more.
+BORDER_M: Final = 100.0
+BORDER_CELLS: Final = 3.0
+# Only who is off the border for this many times that distance stays in a country; a meander of a border
+# river is shorter.
+STAY_DISTANCES: Final = 5.0
+# A river on the border for longer runs along it; one that crosses at 12 degrees or more is on it for less.
+REACH_DISTANCES: Final = 10.0
+# Where a border reach begins and ends is looked for within this many times that distance.
+TRIM_DISTANCES: Final = 2.0

@@ -1,0 +1,437 @@
+"""An algorithm of the toolbox is one command of the engine, seen through QGIS's eyes.
+
+What every algorithm shares stands here: parameters become options of the same name, layers become
+files the engine can read, the run is followed and can be cancelled, results come back as layers with
+the style the engine wrote beside them, and as numbers. A subclass gives names, labels and help.
+"""
+
+import html
+import os
+import shlex
+import shutil
+import tempfile
+from pathlib import Path
+
+from qgis.core import (
+    QgsCoordinateTransform,
+    QgsCsException,
+    QgsFeature,
+    QgsFeatureRequest,
+    QgsFields,
+    QgsProcessingAlgorithm,
+    QgsProcessingException,
+    QgsProcessingFeatureSource,
+    QgsProcessingFeatureSourceDefinition,
+    QgsProcessingLayerPostProcessorInterface,
+    QgsProcessingParameterDefinition,
+    QgsProcessingUtils,
+    QgsProperty,
+    QgsProviderRegistry,
+    QgsVectorFileWriter,
+    QgsVectorLayer,
+    QgsWkbTypes,
+)
+from qgis.PyQt.QtGui import QIcon
+from qgis.PyQt.QtXml import QDomDocument
+
+from .engine import EngineCancelled, EngineFailed, EngineMissing, Finder
+from .translation import Translated
+
+VECTOR_EXTENSION = "gpkg"
+ICON = Path(__file__).parent / "icon.svg"
+TABLE_STYLE = 'style="vertical-align: top"'
+
+# A path or a layer is quoted for copying into a terminal of the user's own system.
+quoted = shlex.quote if os.name != "nt" else lambda word: f'"{word}"' if " " in word else word
+
+
+def escaped(sentence):
+    """Give a sentence for HTML; quotes stay as they are, qgis_process shows them to people."""
+    return html.escape(sentence, quote=False)
+
+
+def is_given(value):
+    """Tell whether an optional parameter holds anything: None, an empty string and Qt's NULL do not."""
+    return value is not None and value != "" and not (hasattr(value, "isNull") and value.isNull())
+
+
+class BluepeaceAlgorithm(Translated, QgsProcessingAlgorithm):
+    """Runs one command; its parameter names are the option names of that command, `-` written `_`."""
+
+    command = ""  # as after `bluepeace`
+    positional = ()  # parameters the command takes by place, in order
+    main_output = "out"  # the destination whose folder is kept clean
+    main_layer = ""  # name of the layer in it that is drawn
+    numbers = {}  # output name here: name in the engine's `numbers`
+
+    def __init__(self):
+        super().__init__()
+        self.told = {}  # parameter: what the engine is told; a callable where it is made while running
+
+    # Who it is
+
+    def createInstance(self):
+        return type(self)()
+
+    def icon(self):
+        return QIcon(str(ICON))
+
+    def svgIconPath(self):
+        return str(ICON)
+
+    def columns(self):
+        """Columns of the main layer for the help: (name, meaning) each."""
+        return ()
+
+    def shortHelpString(self):
+        """Compose the help from what each parameter says of itself, so that the two cannot differ."""
+        parts = [f"<p>{escaped(self.about())}</p>", f"<h3>{escaped(self.tr('Parameters'))}</h3>"]
+        for definition in self.parameterDefinitions():
+            label, meaning = escaped(definition.description()), escaped(definition.help())
+            parts.append(f"<p><b>{label}</b> (<code>{definition.name()}</code>)<br>{meaning}</p>")
+        if self.columns():
+            parts.append(f"<h3>{escaped(self.tr('Columns of the result'))}</h3><table>")
+            parts += [
+                f"<tr><td {TABLE_STYLE}><code>{name}</code></td><td>{escaped(meaning)}</td></tr>"
+                for name, meaning in self.columns()
+            ]
+            parts.append("</table>")
+        return "\n".join(parts)
+
+    def about(self):
+        """Say in some sentences what the question is and how it is answered."""
+        return self.shortDescription()
+
+    def add(self, definition, meaning, *, rare=False):
+        """Add a parameter with its help; a rare one is folded away under "Advanced"."""
+        definition.setHelp(meaning)
+        if rare:
+            definition.setFlags(definition.flags() | QgsProcessingParameterDefinition.Flag.FlagAdvanced)
+        self.addParameter(definition)
+
+    def canExecute(self):
+        """Say why not where there is no engine; the algorithm is listed all the same."""
+        try:
+            Finder().find()
+        except EngineMissing as missing:
+            return False, str(missing)
+        return True, ""
+
+    # What can be wrong before the run
+
+    def checkParameterValues(self, parameters, context):
+        """Check what QGIS checks, then what the engine would find out only later."""
+        passed, problem = super().checkParameterValues(parameters, context)
+        if not passed:
+            return passed, problem
+        problem = next((found for found in self.problems(parameters, context) if found), "")
+        return not problem, problem
+
+    def problems(self, parameters, context):
+        """Yield the sentence of each problem found, or an empty one; subclasses add their own."""
+        for definition in self.parameterDefinitions():
+            if definition.type() == "raster":
+                yield self.raster_problem(definition, parameters, context)
+            elif definition.type() == "source":
+                yield self.source_problem(definition, parameters, context)
+            elif definition.name() == self.main_output:
+                yield self.destination_problem(definition, parameters, context)
+
+    def raster_problem(self, definition, parameters, context):
+        """Say what keeps the engine from reading this raster as QGIS shows it."""
+        layer = self.parameterAsRasterLayer(parameters, definition.name(), context)
+        if layer is None or not layer.isValid():
+            return ""
+        label, name = definition.description(), layer.name()
+        provider = layer.dataProvider()
+        if provider.name() != "gdal":
+            return self.tr(
+                "{label}: {name} comes from the provider {provider}; a raster file was expected. Save it as "
+                "GeoTIFF first (Export > Save As)."
+            ).format(label=label, name=name, provider=provider.name())
+        if not layer.crs().isValid():
+            return self.tr(
+                "{label}: {name} has no coordinate reference system, without which no area can be stated. "
+                "Write it into the file first: Raster > Projections > Assign Projection."
+            ).format(label=label, name=name)
+        if provider.crs() != layer.crs():
+            return self.tr(
+                "{label}: {name} is shown in {shown}, but its file says {written}. The engine reads the "
+                "file: write the right one into it first: Raster > Projections > Assign Projection."
+            ).format(
+                label=label,
+                name=name,
+                shown=layer.crs().authid() or layer.crs().description(),
+                written=provider.crs().authid() or provider.crs().description() or self.tr("nothing"),
+            )
+        return ""
+
+    def source_problem(self, definition, parameters, context):
+        """Say what keeps these features from being placed on Earth."""
+        if not is_given(parameters.get(definition.name())):
+            return ""
+        source = self.parameterAsSource(parameters, definition.name(), context)
+        if source is None:
+            return ""
+        if not source.sourceCrs().isValid():
+            return self.tr(
+                "{label}: {name} has no coordinate reference system. Set it first: layer's menu > Layer CRS "
+                "> Set Layer CRS."
+            ).format(label=definition.description(), name=source.sourceName())
+        if source.featureCount() == 0:
+            return self.tr(
+                "{label}: {name} holds no features (or none is selected); at least one was expected."
+            ).format(label=definition.description(), name=source.sourceName())
+        return ""
+
+    def destination_problem(self, definition, parameters, context):
+        """Say which file name the engine can write to."""
+        waiting = context.layersToLoadOnCompletion()
+        path = self.parameterAsOutputLayer(parameters, definition.name(), context)
+        context.setLayersToLoadOnCompletion(waiting)  # asking has added it; the run asks again
+        if Path(path).suffix.lower() == f".{VECTOR_EXTENSION}" and not path.startswith(("ogr:", "postgres:")):
+            return ""
+        return self.tr(
+            "{label}: {path} was found; the name of a new file that ends in .{extension} was expected, "
+            "since the engine writes several layers and the files beside them."
+        ).format(label=definition.description(), path=path, extension=VECTOR_EXTENSION)
+
+    def apart(self, raster, source, parameters, context):
+        """Say so if all features of `source` lie outside `raster`; an empty sentence otherwise."""
+        layer = self.parameterAsRasterLayer(parameters, raster, context)
+        features = self.parameterAsSource(parameters, source, context)
+        if (
+            layer is None
+            or features is None
+            or not layer.crs().isValid()
+            or not features.sourceCrs().isValid()
+        ):
+            return ""
+        transform = QgsCoordinateTransform(features.sourceCrs(), layer.crs(), context.transformContext())
+        try:
+            extent = transform.transformBoundingBox(features.sourceExtent())
+        except QgsCsException:
+            extent = None  # nowhere in the raster's system
+        if extent is not None and layer.extent().intersects(extent):
+            return ""
+        return self.tr(
+            "{features} and {raster} do not overlap: {names} lies elsewhere. Choose layers of one place, "
+            "and check that the coordinate reference system of each is the one it was made in."
+        ).format(
+            features=self.parameterDefinition(source).description(),
+            raster=self.parameterDefinition(raster).description(),
+            names=features.sourceName(),
+        )
+
+    # The run
+
+    def prepareAlgorithm(self, parameters, context, feedback):  # noqa: ARG002 - QGIS passes it
+        """Look at the layers, in the thread of the project; nothing slow happens here."""
+        self.told = {
+            definition.name(): self.word(definition, parameters, context)
+            for definition in self.parameterDefinitions()
+            if definition.name() != self.main_output  # to be asked with the context of the run, not with this
+        }
+        return True
+
+    def word(self, definition, parameters, context):
+        """Give what the engine is told for one parameter, None for nothing."""
+        name = definition.name()
+        value = parameters.get(name, definition.defaultValue())
+        if isinstance(value, QgsProperty):
+            value = value.staticValue()
+        if not is_given(value) and not definition.isDestination():  # QGIS names a destination itself
+            return None
+        readers = {
+            "folderDestination": self.parameterAsFileOutput,
+            "enum": self.parameterAsEnumString,
+            "field": self.parameterAsString,
+            "number": lambda *asked: format(self.parameterAsDouble(*asked), ".15g"),
+            "raster": lambda *asked: self.parameterAsRasterLayer(*asked).source(),
+            "source": self.vector_file,
+        }
+        return readers[definition.type()](parameters, name, context)
+
+    def vector_file(self, parameters, name, context):
+        """Give the file of these features, or a callable that writes one if a file does not say it all.
+
+        The original file is told where it can be, since its checksum goes into the provenance.
+        """
+        value = parameters[name]
+        part_only = False
+        if isinstance(value, QgsProcessingFeatureSourceDefinition):
+            # an older QGIS knows no filter expression
+            part_only = (
+                value.selectedFeaturesOnly
+                or value.featureLimit >= 0
+                or bool(getattr(value, "filterExpression", ""))
+            )
+            value = value.source.staticValue()
+        layer = (
+            value
+            if isinstance(value, QgsVectorLayer)
+            else QgsProcessingUtils.mapLayerFromString(str(value), context)
+        )
+        if isinstance(layer, QgsVectorLayer) and not part_only:
+            path = whole_file(layer)
+            if path is not None:
+                return path
+        source = self.parameterAsSource(parameters, name, context)
+        if source is None:
+            raise QgsProcessingException(self.invalidSourceError(parameters, name))
+        return lambda folder: self.write_features(source, folder / f"{name}.{VECTOR_EXTENSION}", context)
+
+    def write_features(self, source, path, context):
+        """Write features with their columns, but for `fid`, which GeoPackage numbers itself."""
+        kept = [i for i, field in enumerate(source.fields()) if field.name().lower() != "fid"]
+        fields = QgsFields()
+        for i in kept:
+            fields.append(source.fields().at(i))
+        options = QgsVectorFileWriter.SaveVectorOptions()
+        options.driverName = "GPKG"
+        options.layerName = path.stem
+        writer = QgsVectorFileWriter.create(
+            str(path), fields, source.wkbType(), source.sourceCrs(), context.transformContext(), options
+        )
+        # the engine checks geometries itself and says which one is wrong
+        flags = QgsProcessingFeatureSource.Flag.FlagSkipGeometryValidityChecks
+        for found in source.getFeatures(QgsFeatureRequest(), flags):
+            feature = QgsFeature(fields)
+            feature.setGeometry(found.geometry())
+            feature.setAttributes([found.attribute(i) for i in kept])
+            writer.addFeature(feature)
+        failed = writer.hasError() != QgsVectorFileWriter.WriterError.NoError
+        problem = writer.errorMessage()
+        del writer  # closes the file
+        if failed:
+            raise QgsProcessingException(
+                self.tr("{name} could not be handed to the engine: {problem}.").format(
+                    name=source.sourceName(), problem=problem
+                )
+            )
+        return str(path)
+
+    def arguments(self, folder):
+        """Give the words of the command line; what needs a file of its own is written into `folder`."""
+        words = {name: word(folder) if callable(word) else word for name, word in self.told.items()}
+        words = {name: word for name, word in words.items() if is_given(word)}
+        options = [
+            f"--{name.replace('_', '-')}={word}"
+            for name, word in words.items()
+            if name not in self.positional
+        ]
+        return [self.command, *(words[name] for name in self.positional if name in words), *options]
+
+    def working_folders(self):
+        """Give the folders in which the engine keeps what is not complete, beside each product."""
+        out = Path(self.told[self.main_output])
+        found = {out.parent / f".{out.stem}.work"}
+        for definition in self.parameterDefinitions():
+            folder = self.told.get(definition.name())
+            if definition.type() == "folderDestination" and is_given(folder):
+                found.update(Path(folder).glob(".*.work"))
+        return {place for place in found if place.is_dir()}
+
+    def processAlgorithm(self, parameters, context, feedback):
+        """Run the command in a process of its own and bring its result."""
+        out = self.parameterAsOutputLayer(parameters, self.main_output, context)
+        self.told[self.main_output] = out
+        foreign = self.working_folders()  # another run's, or kept for a resume: not ours to remove
+        folder = Path(tempfile.mkdtemp(prefix="bluepeace-", dir=QgsProcessingUtils.tempFolder()))
+        done = False
+        try:
+            engine = Finder().find()
+            identity = engine.handshake(feedback)
+            feedback.pushInfo(
+                self.tr("Engine {version} ({program}), GDAL {gdal}, PROJ {proj}").format(
+                    version=identity.get("version"),
+                    program=engine.program,
+                    gdal=identity.get("gdal"),
+                    proj=identity.get("proj"),
+                )
+            )
+            arguments = self.arguments(folder)
+            feedback.pushCommandInfo(" ".join(["bluepeace", *map(quoted, arguments)]))
+            result = engine.run(arguments, feedback)
+            results = self.results(result, context)
+            done = True
+        except EngineCancelled:
+            raise QgsProcessingException(self.tr("Cancelled: nothing unfinished stays behind.")) from None
+        except (EngineFailed, EngineMissing) as failure:
+            raise QgsProcessingException(str(failure)) from None
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            if not done:
+                for left in self.working_folders() - foreign:  # by an engine that was killed
+                    shutil.rmtree(left, ignore_errors=True)
+        return results
+
+    def results(self, result, context):
+        """Turn what the engine reports into the outputs that are declared."""
+        outputs, numbers = result.get("outputs", {}), result.get("numbers", {})
+        destination = self.told[self.main_output]
+        written = Path(str(outputs.get(self.main_output, destination)))
+        if not written.is_file():
+            raise EngineFailed(
+                self.tr("The engine reports {path}, but there is no such file.").format(path=written)
+            )
+        drawn = f"{written}|layername={self.main_layer}"
+        waiting = context.layersToLoadOnCompletion()
+        if destination in waiting:
+            details = waiting.pop(destination)
+            painter = Painter(written.with_suffix(".qml"))
+            Painter.kept[drawn] = painter  # QGIS keeps no reference of its own
+            details.setPostProcessor(painter)
+            waiting[drawn] = details
+            context.setLayersToLoadOnCompletion(waiting)
+        results = {self.main_output: drawn}
+        for definition in self.outputDefinitions():
+            name = definition.name()
+            if name in self.numbers:
+                results[name] = numbers.get(self.numbers[name])
+            elif is_given(self.told.get(name)) and name not in results:
+                results[name] = self.told[name]
+            elif name in outputs and name not in results:
+                results[name] = str(outputs[name])
+        return results
+
+
+def whole_file(layer):
+    """Give the path of a layer's file if it says all that the layer shows, else None."""
+    if layer.providerType() != "ogr" or layer.subsetString() or layer.isModified():
+        return None
+    if layer.dataProvider().crs() != layer.crs():
+        return None  # the engine reads what the file says
+    registry = QgsProviderRegistry.instance()
+    path = registry.decodeUri("ogr", layer.source()).get("path", "")
+    if not Path(path).is_file():
+        return None
+    layers = registry.providerMetadata("ogr").querySublayers(path)
+    drawn = [found for found in layers if found.wkbType() != QgsWkbTypes.Type.NoGeometry]
+    return path if len(drawn) == 1 else None  # the engine reads the only layer with geometries
+
+
+class Painter(Translated, QgsProcessingLayerPostProcessorInterface):
+    """Gives a loaded layer the style that the engine wrote beside it."""
+
+    kept = {}  # by layer
+
+    def __init__(self, style):
+        super().__init__()
+        self.style = style
+
+    def postProcessLayer(self, layer, context, feedback):  # noqa: ARG002 - QGIS passes it
+        """Read the .qml itself: loadNamedStyle prefers a style stored in the GeoPackage."""
+        if not self.style.is_file():
+            return
+        document = QDomDocument()
+        parsed = document.setContent(self.style.read_text(encoding="utf-8"))
+        if not (parsed[0] if isinstance(parsed, tuple) else parsed):  # Qt 5 gives a tuple, Qt 6 a value
+            feedback.pushWarning(
+                self.tr("{style} is not a style of QGIS; the layer keeps its own.").format(style=self.style)
+            )
+            return
+        styled, problem = layer.importNamedStyle(document)
+        if not styled:
+            feedback.pushWarning(f"{self.style}: {problem}")
+        layer.triggerRepaint()

@@ -1,0 +1,271 @@
+"""Speed and memory against the named peers, in one run on this machine; it asserts nothing.
+
+Each tool runs in a process of its own, after a first pass on a small surface that compiles what has
+to be compiled, so that the peak memory is its own. Times are of the wall clock; compare ratios.
+
+    python scripts/benchmark.py                 the chain on 5000 x 5000 cells
+    python scripts/benchmark.py --cells 2000    a smaller surface
+    python scripts/benchmark.py --alone         without the peers
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+CELL_M = 30.0
+STATUS = Path("/proc/self/status")
+PEERS = {"pyflwdir": "pyflwdir", "whitebox": "whitebox_workflows"}
+
+
+def make_surface(cells, seed=1):
+    """Make a fractal surface (Hurst 0.75, 250 m) with 1,500 m of tilt, inner basins and a ragged rim."""
+    import numpy as np
+
+    rng = np.random.default_rng(seed)
+    across, along = np.fft.rfftfreq(cells)[None, :], np.fft.fftfreq(cells)[:, None]
+    wave = np.hypot(across, along)
+    wave[0, 0] = 1
+    strength = wave**-1.75  # Hurst exponent 0.75 in two dimensions
+    strength[0, 0] = 0
+
+    def noise():
+        phase = rng.standard_normal(strength.shape) + 1j * rng.standard_normal(strength.shape)
+        field = np.fft.irfft2(strength * phase, s=(cells, cells))
+        return (field / field.std()).astype(np.float32)
+
+    y, x = (np.mgrid[0:cells, 0:cells] / cells).astype(np.float32)
+    z = 250 * noise() + 1500 * (1 - y) + 2000
+    for east, south, radius, depth in ((0.3, 0.35, 0.12, 300), (0.65, 0.5, 0.1, 500), (0.4, 0.75, 0.15, 700)):
+        away = np.hypot(x - east, y - south) / radius
+        z -= depth * np.clip(1.2 - away, 0, None)
+        z = np.where(away < 0.4, z[away < 0.5].mean(), z)  # a flat floor
+    rim = np.minimum(np.minimum(x, y), np.minimum(1 - x, 1 - y))
+    return np.where(rim < 0.015 + 0.012 * noise(), np.nan, z).astype(np.float32)
+
+
+class Watch:
+    """Seconds of each stage."""
+
+    def __init__(self):
+        self.stages = {}
+        self._since = time.perf_counter()
+
+    def stage(self, name):
+        now = time.perf_counter()
+        self.stages[name] = now - self._since
+        self._since = now
+
+
+def run_ours(path):
+    import numpy as np
+
+    from bluepeace_gis.kernels import accumulation, conditioning, delineation
+    from bluepeace_gis.kernels.conditioning import Surface
+
+    z = np.load(path)
+    near = np.tile([1 / CELL_M, 0.5**0.5 / CELL_M, 1 / CELL_M], (len(z), 1))
+    area = np.full((1, 1), CELL_M**2)
+    before = start_memory()
+    watch = Watch()
+    routed = conditioning.route(Surface(z, near, np.zeros((0, 0), np.uint8), edges_drain=True))
+    direction = conditioning.breach(routed)
+    watch.stage("condition, direct")
+    rims = accumulation.rims(direction)
+    total = accumulation.accumulation(direction, rims, lambda tile: np.repeat(area, tile.rows, 0))
+    watch.stage("accumulate")
+    outlet = np.array([int(np.nanargmax(total))])
+    watch = kept(watch)
+    delineation.delineate(direction, rims, outlet)
+    watch.stage("delineate")
+    return watch.stages, peak_mb() - before
+
+
+def run_pyflwdir(path):
+    import numpy as np
+    import pyflwdir
+
+    z = np.load(path)
+    z[np.isnan(z)] = -9999
+    before = start_memory()
+    watch = Watch()
+    flow = pyflwdir.from_dem(z, nodata=-9999, outlets="edge")
+    watch.stage("condition, direct")
+    total = flow.upstream_area()
+    watch.stage("accumulate")
+    outlet = np.array([int(total.argmax())])
+    watch = kept(watch)
+    flow.basins(idxs=outlet)
+    watch.stage("delineate")
+    return watch.stages, peak_mb() - before
+
+
+def run_whitebox(path):
+    import numpy as np
+    import rasterio
+    import whitebox_workflows
+    from affine import Affine
+
+    z = np.load(path)
+    tool = whitebox_workflows.WbEnvironment()
+    tool.verbose = False
+    with tempfile.TemporaryDirectory() as folder:
+        tool.working_directory = folder
+        dem_file, outlet_file = Path(folder) / "dem.tif", Path(folder) / "outlet.shp"
+        profile = {"driver": "GTiff", "dtype": "float32", "count": 1, "nodata": -9999.0, "crs": "EPSG:32642"}
+        place = Affine(CELL_M, 0, 500_000, 0, -CELL_M, 4_500_000)
+        with rasterio.open(
+            dem_file, "w", height=z.shape[0], width=z.shape[1], transform=place, **profile
+        ) as target:
+            target.write(np.where(np.isnan(z), np.float32(-9999), z), 1)
+        columns = z.shape[1]
+        del z
+        dem = tool.read_raster(str(dem_file))
+        before = start_memory()
+        watch = Watch()
+        filled = tool.hydrology.fill_depressions(dem=dem, fix_flats=True)
+        pointer = tool.hydrology.d8_pointer(dem=filled)
+        watch.stage("condition, direct")
+        total = tool.hydrology.d8_flow_accum(input=pointer, input_is_pointer=True)
+        watch.stage("accumulate")
+        tool.write_raster(total, str(Path(folder) / "total.tif"))
+        with rasterio.open(Path(folder) / "total.tif") as source:
+            values = source.read(1)
+        row, column = divmod(int(np.nanargmax(np.where(values < 0, 0, values))), columns)
+        import geopandas as gpd
+        import shapely
+
+        x, y = place.c + CELL_M * (column + 0.5), place.f - CELL_M * (row + 0.5)
+        gpd.GeoDataFrame({"id": [1]}, geometry=[shapely.Point(x, y)], crs="EPSG:32642").to_file(outlet_file)
+        points = tool.read_vector(str(outlet_file))
+        watch = kept(watch)
+        tool.hydrology.watershed(d8_pntr=pointer, pour_pts=points)
+        watch.stage("delineate")
+        return watch.stages, peak_mb() - before
+
+
+def kept(watch):
+    """Go on with the stages measured so far, without the time spent between them."""
+    fresh = Watch()
+    fresh.stages = watch.stages
+    return fresh
+
+
+def start_memory():
+    """Forget the peak so far, where the system can (Linux), and return what is resident now, MB."""
+    if not STATUS.exists():
+        return peak_mb()
+    Path("/proc/self/clear_refs").write_text("5")
+    return _status_mb("VmRSS")
+
+
+def peak_mb():
+    if not STATUS.exists():
+        import resource
+
+        scale = 1e6 if sys.platform == "darwin" else 1e3
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale
+    return _status_mb("VmHWM")
+
+
+def _status_mb(name):
+    line = next(line for line in STATUS.read_text().splitlines() if line.startswith(name))
+    return int(line.split()[1]) * 1024 / 1e6
+
+
+TOOLS = {"bluepeace": run_ours, "pyflwdir": run_pyflwdir, "whitebox": run_whitebox}
+
+
+def one(tool, small, large):
+    """Warm up on the small surface, measure on the large one, print JSON."""
+    start = time.perf_counter()
+    TOOLS[tool](small)
+    first = time.perf_counter() - start
+    stages, memory = TOOLS[tool](large)
+    print(json.dumps({"stages": stages, "memory_mb": memory, "first_s": first}))
+
+
+def copy_bandwidth(path):
+    import numpy as np
+
+    z = np.load(path)
+    target = np.empty_like(z)
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        np.copyto(target, z)
+        times.append(time.perf_counter() - start)
+    return min(times) / z.size * 1e9
+
+
+def installed(module):
+    import importlib.util
+
+    return importlib.util.find_spec(module) is not None
+
+
+def measure(tool, small, large, cells, environment=None):
+    arguments = [sys.executable, __file__, "--one", tool, str(small), str(large), "--cells", str(cells)]
+    answer = subprocess.run(
+        arguments, capture_output=True, text=True, check=False, env={**os.environ, **(environment or {})}
+    )
+    if answer.returncode:
+        print(f"{tool} failed: {answer.stderr.strip().splitlines()[-1:]}")
+        return None
+    return json.loads(answer.stdout.strip().splitlines()[-1])
+
+
+def table(found, cells):
+    count = cells * cells
+    stages = ["condition, direct", "accumulate", "delineate"]
+    print(
+        f"\n{'ns per cell':<14}"
+        + "".join(f"{name:>20}" for name in [*stages, "all", "times ours", "peak B/cell"])
+    )
+    ours = sum(found["bluepeace"]["stages"].values())
+    for tool, values in found.items():
+        total = sum(values["stages"].values())
+        cells_of = "".join(f"{values['stages'][name] / count * 1e9:20.1f}" for name in stages)
+        print(
+            f"{tool:<14}{cells_of}{total / count * 1e9:20.1f}{total / ours:20.1f}"
+            f"{values['memory_mb'] * 1e6 / count:20.1f}"
+        )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cells", type=int, default=5000, help="along a side of the surface")
+    parser.add_argument("--alone", action="store_true", help="without the peers")
+    parser.add_argument("--one", nargs=3, metavar=("TOOL", "SMALL", "LARGE"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        one(*options.one)
+        return
+    import numpy as np
+
+    with tempfile.TemporaryDirectory() as folder:
+        small, large = Path(folder) / "small.npy", Path(folder) / "large.npy"
+        print(f"making surfaces of 600 x 600 and {options.cells} x {options.cells} cells")
+        np.save(small, make_surface(600))
+        np.save(large, make_surface(options.cells))
+        print(f"copying float32 costs {copy_bandwidth(large):.2f} ns per cell; {os.cpu_count()} processors")
+        found = {}
+        for tool in TOOLS:
+            if tool in PEERS and (options.alone or not installed(PEERS[tool])):
+                print(f"{tool}: {'left out' if options.alone else 'not installed'}")
+                continue
+            values = measure(tool, small, large, options.cells)
+            if values:
+                found[tool] = values
+        table(found, options.cells)
+        cold = measure("bluepeace", small, small, 600, {"NUMBA_CACHE_DIR": str(Path(folder) / "cache")})
+        warm = found["bluepeace"]["first_s"]
+        print(f"\nfirst call: {cold['first_s']:.1f} s without compiled kernels on disk, {warm:.1f} s with")
+
+
+if __name__ == "__main__":
+    main()
