@@ -36,6 +36,7 @@ app = App(
     help="Basins, glaciers and irrigated land of the Aral Sea basin, as numbers both sides can repeat.",
     version=bluepeace_gis.__version__,
     help_flags=["--help", "-h"],
+    help_format="plaintext",
     suppress_keyboard_interrupt=False,  # it ends with 3 here, not with the 130 of a shell
 )
 app.command(

@@ -106,6 +106,19 @@ class Basins(BluepeaceAlgorithm):
             ),
         )
         self.add(
+            QgsProcessingParameterFeatureSource(
+                "burn",
+                self.tr("Rivers and canals to burn in"),
+                [QgsProcessing.SourceType.TypeVectorLine],
+                optional=True,
+            ),
+            self.tr(
+                "Lines of rivers and canals known from a map: water that comes to one stays in it. For "
+                "plains on which the elevation model does not show the channels."
+            ),
+            rare=True,
+        )
+        self.add(
             QgsProcessingParameterNumber(
                 "snap_m",
                 self.tr("Move outlets at most (m)"),

@@ -1,0 +1,1 @@
+"""What the questions mean: a package each; pure, no path is opened."""

@@ -89,6 +89,17 @@ def read(
 def file_and_layer(path: Path | str) -> tuple[Path, str | None]:
     """Take ``FILE|layername=LAYER`` apart, the way QGIS names a layer of a file.
 
+    Parameters
+    ----------
+    path : path
+        A file, or a file and a layer of it.
+
+    Returns
+    -------
+    file : Path
+    layer : str or None
+        None where none is named.
+
     Raises
     ------
     BadInput

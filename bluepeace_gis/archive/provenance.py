@@ -139,7 +139,25 @@ def describe(
 
 
 def write(item: pystac.Item, path: Path | str) -> Path:
-    """Write the item, read it back, and only then give it its name."""
+    """Write the item, read it back, and only then give it its name.
+
+    Parameters
+    ----------
+    item : pystac.Item
+        From :func:`describe`.
+    path : path
+        Ends with .json.
+
+    Returns
+    -------
+    Path
+        ``path``.
+
+    Raises
+    ------
+    NotWritten
+        If it cannot be written, or reads back other than it was written.
+    """
     target = Path(path)
     text = json.dumps(item.to_dict(include_self_link=False), indent=2, ensure_ascii=False) + "\n"
     with products.replacing(target) as part:

@@ -164,6 +164,8 @@ def flood(z: Singles, row: int, column: int, level: np.float32, seen: Codes) -> 
     """Return the cells below a level that hang together with one of them.
 
     z        (rows, columns)
+    row, column  the cell to begin with
+    level    the elevation below which cells are taken
     seen     (rows, columns)  0; changed: 1 for the cells returned
     returns  (k,)  row-major, in the order of their distance in steps
     """

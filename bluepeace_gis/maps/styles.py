@@ -152,6 +152,11 @@ def write_qml(layer: str, path: Path | str) -> Path:
         A name in :data:`LAYERS`.
     path : path
         Ends with .qml; the name of the product beside it.
+
+    Returns
+    -------
+    Path
+        ``path``.
     """
     style = LAYERS[layer]
     root = ET.Element("qgis", version="3.22.0", styleCategories="Symbology|Labeling")

@@ -35,6 +35,7 @@ def basins(
     countries: Path | None = None,
     country_field: str | None = None,
     terminal: Path | None = None,
+    burn: Path | None = None,
     depressions: Literal["breach", "fill", "keep"] = "breach",
     keep_above_km2: float | None = None,
     edges: Literal["drain", "closed"] = "drain",
@@ -61,6 +62,8 @@ def basins(
         Their column with the names.
     terminal
         Lakes without an outlet, polygons or points: water ends in them.
+    burn
+        Lines of rivers and canals known from a map: water that comes to one stays in it.
     depressions
         What becomes of depressions: breach or fill drain them all, keep leaves those above
         --keep-above-km2. Large ones are reported anyway.
@@ -97,6 +100,7 @@ def basins(
     points = features.read(outlets, holding="points")
     land = None if countries is None else features.read(countries, holding="polygons")
     lakes = None if terminal is None else features.read(terminal)
+    channels = None if burn is None else features.read(burn, holding="lines")
     log.info("finding the way of the water", extra={"done": READ})
     found = delineate_basins(
         surface,
@@ -104,6 +108,7 @@ def basins(
         countries=land,
         country_field=country_field,
         terminal=lakes,
+        burn=channels,
         depressions=depressions,
         keep_above_km2=keep_above_km2,
         edges=edges,
@@ -115,7 +120,7 @@ def basins(
             "finding the way of the water", extra={"done": READ + (ANALYSED - READ) * share}
         ),
     )
-    inputs = {"dem": dem, "outlets": outlets, "countries": countries, "terminal": terminal}
+    inputs = {"dem": dem, "outlets": outlets, "countries": countries, "terminal": terminal, "burn": burn}
     record = _record(asked, {name: path for name, path in inputs.items() if path is not None}, found)
     outputs = {"out": out, "picture": out.with_suffix(".png"), "bands": out.with_suffix(".bands.png")}
     with products.product(out) as work:

@@ -262,3 +262,22 @@ def test_a_geographic_grid_and_its_projected_twin_agree_on_the_area():
 
     assert found["area_km2"].item() == pytest.approx(grid.cell_areas.sum() / 1e6, rel=1e-12)
     assert found["length_km"].item() == pytest.approx(7.0, rel=0.2)
+
+
+def test_water_stays_in_a_burnt_canal_and_the_canal_is_no_depression():
+    # a slope to the south, and a canal that leads along it to the east
+    row, column = np.mgrid[0:40, 0:60]
+    dem = raster(1000 - 2.0 * row - 0.01 * column)
+    grid = Grid.of(dem)
+    x, y = grid.centres([20, 20], [0, 59])
+    canal = gpd.GeoDataFrame(geometry=[shapely.LineString(np.column_stack([x, y]))], crs=UTM)
+    end = at(dem, (20, 59))
+
+    plain = delineate_basins(dem, end, streams_km2=50, snap_m=1).layers
+    burnt = delineate_basins(dem, end, streams_km2=50, snap_m=1, burn=canal).layers
+
+    above = grid.cell_areas[:22].sum() / 1e6  # down to the canal's own lower bank
+    assert burnt["basins"]["area_km2"].item() == pytest.approx(above)
+    assert plain["basins"]["area_km2"].item() < above / 10
+    assert burnt["basins"]["zmin_m"].item() > 900  # the elevations reported are those of the land
+    assert len(burnt["depressions"]) == 0

@@ -35,3 +35,5 @@ STAY_DISTANCES: Final = 5.0
 REACH_DISTANCES: Final = 10.0
 # Where a border reach begins and ends is looked for within this many times that distance.
 TRIM_DISTANCES: Final = 2.0
+# Cells whose distances to a border differ by less than this many times that distance are equally near.
+NEAREST_DISTANCES: Final = 0.01

@@ -75,6 +75,7 @@ def delineate_basins(
     countries: gpd.GeoDataFrame | None = None,
     country_field: str | None = None,
     terminal: gpd.GeoDataFrame | None = None,
+    burn: gpd.GeoDataFrame | None = None,
     depressions: Handling = "breach",
     keep_above_km2: float | None = None,
     edges: Edges = "drain",
@@ -96,6 +97,8 @@ def delineate_basins(
         One set of boundaries for all countries; without it there are no shares.
     terminal : polygons or points, optional
         Lakes without an outlet: water ends in them.
+    burn : lines, optional
+        Rivers and canals known from a map: water that comes to one stays in it.
     depressions : "breach", "fill" or "keep"
     keep_above_km2 : float, km2
         See :func:`bluepeace_gis.geo.drainage.drain`.
@@ -126,12 +129,14 @@ def delineate_basins(
     points = prepare_outlets(outlets, grid, area_field=area_field)
     channel_km2 = _channel_km2(grid, streams_km2)
     lakes = None if terminal is None else _lakes(terminal, grid)
+    channels = None if burn is None else zones.burn(burn, grid, all_touched=True) > 0
 
     def route(sinks: tuple[Indices, Indices] | None, closed: Edges) -> Drained:
         return drain(
             dem,
             lakes=lakes,
             sinks=sinks,
+            channels=channels,
             depressions=depressions,
             keep_above_km2=keep_above_km2,
             edges=closed,

@@ -42,6 +42,8 @@ def prepare_outlets(outlets: gpd.GeoDataFrame, grid: Grid, *, area_field: str | 
     ------
     BadInput
         If there are none, they are not points, or the area field is missing or not of numbers.
+    UnknownCrs
+        If they have no coordinate reference system.
     """
     if not len(outlets):
         raise BadInput("OUTLETS holds no feature; expected at least one point. Add the outlets to the layer.")

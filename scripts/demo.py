@@ -1,0 +1,117 @@
+"""Answer one question on the sample, from the files to the picture, and say in words what came out.
+
+    python3 scripts/demo.py
+
+It makes ``.venv`` when needed, runs ``bluepeace basins`` on ``data/sample`` and leaves all in ``demo``.
+"""
+
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036  # the person's Python may well be older: say it in words
+    sys.exit(
+        "bluepeace_gis needs Python 3.11 or newer, and this is Python %d.%d: start again with a newer one, "  # noqa: UP031
+        "for example `python3.11 scripts/demo.py`." % sys.version_info[:2]
+    )
+
+import contextlib
+import json
+import os
+import shlex
+import sqlite3
+import subprocess
+from collections.abc import Sequence
+
+from _environment import ROOT, Missing, child_environment, elapsed, end, make_ready, say, tool
+
+SAMPLE = ROOT / "data" / "sample"
+DEMO = ROOT / "demo"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Make the environment, run the command, tell its answer."""
+    if arguments:
+        print(__doc__)
+        return 0 if set(arguments) & {"-h", "--help"} else 2
+    make_ready()
+    DEMO.mkdir(exist_ok=True)
+    product = DEMO / "basins.gpkg"
+    question = [
+        *("basins", f"{SAMPLE / 'dem.tif'}", f"{SAMPLE / 'outlets.gpkg'}"),
+        *("--countries", f"{SAMPLE / 'countries.gpkg'}", "--country-field", "name"),
+        *("--terminal", f"{SAMPLE / 'terminal_lakes.gpkg'}", "--area-field", "known_km2"),
+        *("--out", f"{product}"),
+    ]
+    say(f"bluepeace {shlex.join(map(_short, question))}")
+    outputs = bluepeace(question)
+    say("What came out")
+    # A GeoPackage is an SQLite database: its tables need no GIS.
+    with contextlib.closing(sqlite3.connect(product.as_uri() + "?mode=ro", uri=True)) as answers:
+        answers.execute("ATTACH ? AS sample", [str(SAMPLE / "outlets.gpkg")])
+        print(basins_in_words(answers))
+    print("\nWhere it lies (layers and tables open in QGIS, styled):")
+    for name, path in outputs.items():
+        print(f"  {name:<10} {_short(path)}")
+    print(f"\nThe demo took {elapsed()} (minutes:seconds).")
+    return 0
+
+
+def bluepeace(arguments: Sequence[str]) -> dict[str, str]:
+    """Run a command of the project and pass its progress on.
+
+    Returns
+    -------
+    the paths it wrote, by name
+    """
+    command = [str(tool("bluepeace")), *arguments, "--progress", "json"]
+    result: dict[str, str] | None = None
+    told = ""
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=child_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+    ) as process:
+        for line in process.stdout:
+            report = json.loads(line)
+            if "error" in report:
+                raise Missing(f"The command could not answer: {report['error']}")
+            if "warning" in report:
+                say(f"  note: {report['warning']}")
+            if report.get("message", told) != told:
+                told = report["message"]
+                say(f"  {report['done']:>4.0%}  {told}")
+            result = report.get("result", {}).get("outputs", result)
+    if process.returncode != 0 or result is None:
+        sys.exit(  # with 1: the fault is ours
+            f"`bluepeace {arguments[0]}` ended with exit code {process.returncode} and without an answer: "
+            "please report what it wrote above."
+        )
+    return result
+
+
+def basins_in_words(answers: sqlite3.Connection) -> str:
+    """Areas of the basins and of the countries in them, a sentence a basin."""
+    shares: dict[int, list[str]] = {}
+    for outlet, country, area_km2, share_pct in answers.execute(
+        "SELECT outlet_id, country, area_km2, share_pct FROM shares WHERE share_pct >= 0.05 "
+        "ORDER BY outlet_id, area_km2 DESC"  # less would be printed as 0.0
+    ):
+        shares.setdefault(outlet, []).append(f"{share_pct:.1f} % in {country} ({area_km2:.1f} km2)")
+    return "\n".join(
+        f"  {name} drains {area_km2:.1f} km2 (known: {known_km2:.1f}): {', '.join(shares[outlet])}."
+        for outlet, name, area_km2, known_km2 in answers.execute(
+            "SELECT b.outlet_id, b.name, b.area_km2, o.known_km2 FROM basins AS b "
+            "JOIN sample.outlets AS o USING (name) ORDER BY b.outlet_id"
+        )
+    )
+
+
+def _short(word: str) -> str:
+    """Return ``word`` with paths as seen from the project's folder."""
+    return word.removeprefix(f"{ROOT}{os.sep}")
+
+
+if __name__ == "__main__":
+    end(main)
