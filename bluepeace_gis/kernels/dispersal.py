@@ -12,12 +12,13 @@ from typing import Final
 import numpy as np
 from numba import njit
 
-from bluepeace_gis.kernels.neighbours import COLUMN_STEP, ROW_STEP, SINK, VOID, Codes, Reals, Singles
+from bluepeace_gis.kernels.neighbours import COLUMN_STEP, ROW_STEP, SINK, VOID, Cells, Codes, Reals, Singles
 
 # What a cell chose: 0..7 a facet, or
 GIVEN: Final = 8  # + the given direction, SINK or VOID: no neighbour is lower
 ALL_LOWER: Final = 18  # to all lower neighbours
 
+_BESIDE, _CORNER, _BETWEEN = range(3)
 _DONE: Final = 255
 
 
@@ -58,49 +59,41 @@ def raised(direction: Codes, z: Singles) -> Singles:
         while depth > 0:
             depth -= 1
             cell = stack[depth]
-            if heights[cell] > high:
-                high = heights[cell]
+            high = max(high, heights[cell])
             level[cell] = high
     return level.reshape(direction.shape)
 
 
 @njit(cache=True, nogil=True)
-def _slope(here: float, beside: float, corner: float, along: float, across: float) -> float:
-    """Return the steepest slope down a triangular facet.
+def _slope(here: float, beside: float, corner: float, along: float, across: float) -> tuple[float, int]:
+    """Return the steepest slope down a triangular facet, and where it leads.
 
     here    height of the cell
     beside  height of the neighbour in its row or column, ``along`` away; NaN if there is none
     corner  height of the diagonal neighbour, ``across`` away from that one; NaN if there is none
 
-    Where one of the two is missing, the facet is the line to the other.
+    returns the slope; _BESIDE, _CORNER or _BETWEEN. Where one neighbour is missing, the facet is the
+    line to the other.
     """
     fall, turn = (here - beside) / along, (beside - corner) / across
-    if turn > 0 and turn * along < fall * across:  # between the two
-        return np.sqrt(fall * fall + turn * turn)
-    diagonal = (here - corner) / np.sqrt(along * along + across * across)
-    if turn > 0 or np.isnan(beside):
-        return diagonal
-    return fall
-
-
-@njit(cache=True, nogil=True)
-def _part(here: float, beside: float, corner: float, along: float, across: float) -> float:
-    """Return the share of the water that goes to the corner of the facet of :func:`_slope`."""
-    fall, turn = (here - beside) / along, (beside - corner) / across
     if turn > 0 and turn * along < fall * across:
-        return np.arctan2(turn, fall) / np.arctan2(across, along)
-    return 1.0 if turn > 0 or np.isnan(beside) else 0.0
+        return np.sqrt(fall * fall + turn * turn), _BETWEEN
+    if turn > 0 or np.isnan(beside):
+        return (here - corner) / np.sqrt(along * along + across * across), _CORNER
+    return fall, _BESIDE
 
 
 @njit(cache=True, nogil=True)
 def choose_facets(direction: Codes, z: Singles, step: Reals) -> Codes:
     """Choose for each cell the triangular facet of steepest descent (Tarboton 1997).
 
+    Of equally steep ones it is the first clockwise from the next column.
+
     direction  (h + 2, w + 2)  without circles; VOID in the rim
     z          (h + 2, w + 2)  from :func:`raised`
     step       (h, 2)  distance to the neighbour in the row, in the column
-    returns    (h + 2, w + 2)  0..7: the facet between that direction and the next, of equally steep ones
-               the first; 8 + direction, SINK or VOID where no neighbour is lower
+    returns    (h + 2, w + 2)  0..7: between that direction and the next; 8 + direction: there alone, which
+               is the given one where no neighbour is lower; 8 + SINK, 8 + VOID
 
     doi:10.1029/96WR03137
     """
@@ -119,24 +112,28 @@ def choose_facets(direction: Codes, z: Singles, step: Reals) -> Codes:
             for facet in range(8):
                 # A comparison with NaN is false: water never goes where nothing is known.
                 if facet == 0:
-                    slope = _slope(here, e, se, x, y)
+                    slope, leads = _slope(here, e, se, x, y)
                 elif facet == 1:
-                    slope = _slope(here, s, se, y, x)
+                    slope, leads = _slope(here, s, se, y, x)
                 elif facet == 2:
-                    slope = _slope(here, s, sw, y, x)
+                    slope, leads = _slope(here, s, sw, y, x)
                 elif facet == 3:
-                    slope = _slope(here, w, sw, x, y)
+                    slope, leads = _slope(here, w, sw, x, y)
                 elif facet == 4:
-                    slope = _slope(here, w, nw, x, y)
+                    slope, leads = _slope(here, w, nw, x, y)
                 elif facet == 5:
-                    slope = _slope(here, n, nw, y, x)
+                    slope, leads = _slope(here, n, nw, y, x)
                 elif facet == 6:
-                    slope = _slope(here, n, ne, y, x)
+                    slope, leads = _slope(here, n, ne, y, x)
                 else:
-                    slope = _slope(here, e, ne, x, y)
+                    slope, leads = _slope(here, e, ne, x, y)
                 if slope > steepest:
                     steepest = slope
-                    choice[row, column] = facet
+                    if leads == _BETWEEN:
+                        choice[row, column] = facet
+                    else:  # the even one of the two directions lies in the row or column
+                        beside, corner = (facet + facet % 2) % 8, facet + 1 - facet % 2
+                        choice[row, column] = GIVEN + (beside if leads == _BESIDE else corner)
     return choice
 
 
@@ -163,46 +160,82 @@ def choose_all_lower(direction: Codes, z: Singles) -> Codes:
 
 @njit(cache=True, nogil=True)
 def _divide(
-    chosen: int, z: Singles, cell: int, stride: int, x: float, y: float, exponent: float, share: Reals
-) -> None:
+    chosen: int,
+    z: Singles,
+    cell: int,
+    stride: int,
+    x: float,
+    y: float,
+    exponent: float,
+    ways: Cells,
+    share: Reals,
+) -> int:
     """Divide the water of a cell among its neighbours.
 
     chosen  from :func:`choose_facets` or :func:`choose_all_lower`
     z       (n,)
     x, y    distance to the neighbour in the row, in the column
-    share   (8,)  filled; positive for a neighbour that is lower or chosen as given, else 0
+    ways    (8,)  filled: the directions to those that get a share
+    share   (8,)  filled: their shares, in all 1
+    returns how many there are
     """
-    share[:] = 0.0
+    here = np.float64(z[cell])
     if chosen < GIVEN:
         corner = chosen + 1 - chosen % 2
-        beside = (chosen + chosen % 2) % 8  # the even one of the two lies in the row or column
-        in_row = beside % 4 == 0
-        part = _part(
-            np.float64(z[cell]),
-            np.float64(z[cell + ROW_STEP[beside] * stride + COLUMN_STEP[beside]]),
-            np.float64(z[cell + ROW_STEP[corner] * stride + COLUMN_STEP[corner]]),
-            x if in_row else y,
-            y if in_row else x,
-        )
-        share[beside] = 1.0 - part
-        share[corner] = part
-    elif chosen < GIVEN + SINK:
-        share[chosen - GIVEN] = 1.0
-    elif chosen == ALL_LOWER:
-        steepest = 0.0
-        for way in range(8):
-            fall = np.float64(z[cell]) - np.float64(z[cell + ROW_STEP[way] * stride + COLUMN_STEP[way]])
-            if fall > 0:
-                away = np.sqrt(x * x + y * y) if way % 2 else (x if way % 4 == 0 else y)
-                share[way] = fall / away
-                steepest = max(steepest, share[way])
-        whole = 0.0
-        for way in range(8):
-            if share[way] > 0:
-                share[way] = (share[way] / steepest) ** exponent
-                whole += share[way]
-        for way in range(8):
-            share[way] /= whole
+        beside = (chosen + chosen % 2) % 8
+        low = np.float64(z[cell + ROW_STEP[beside] * stride + COLUMN_STEP[beside]])
+        lower = np.float64(z[cell + ROW_STEP[corner] * stride + COLUMN_STEP[corner]])
+        along, across = (x, y) if beside % 4 == 0 else (y, x)
+        part = np.arctan2((low - lower) / across, (here - low) / along) / np.arctan2(across, along)
+        ways[0], ways[1] = beside, corner
+        share[0], share[1] = 1.0 - part, part
+        return 2
+    if chosen != ALL_LOWER:
+        ways[0], share[0] = chosen - GIVEN, 1.0
+        return 1 if chosen < GIVEN + SINK else 0
+    count = 0
+    steepest = 0.0
+    for way in range(8):
+        fall = here - np.float64(z[cell + ROW_STEP[way] * stride + COLUMN_STEP[way]])
+        if fall > 0:
+            away = np.sqrt(x * x + y * y) if way % 2 else (x if way % 4 == 0 else y)
+            ways[count], share[count] = way, fall / away
+            steepest = max(steepest, share[count])
+            count += 1
+    whole = 0.0
+    for k in range(count):
+        share[k] = (share[k] / steepest) ** exponent
+        whole += share[k]
+    for k in range(count):
+        share[k] /= whole
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _waiting(choice: Codes, z: Singles) -> Codes:
+    """Count for each cell the neighbours that give it a share; _DONE where VOID."""
+    stride = choice.shape[1]
+    chosen = choice.ravel()
+    heights = z.ravel()
+    waits = np.zeros(chosen.size, np.uint8)
+    for cell in range(chosen.size):
+        way = chosen[cell]
+        if way == GIVEN + VOID:
+            waits[cell] = _DONE
+        elif way == ALL_LOWER:
+            for side in range(8):
+                to = cell + ROW_STEP[side] * stride + COLUMN_STEP[side]
+                if heights[to] < heights[cell]:
+                    waits[to] += 1
+        elif way < GIVEN:
+            after = (way + 1) % 8
+            waits[cell + ROW_STEP[way] * stride + COLUMN_STEP[way]] += 1
+            waits[cell + ROW_STEP[after] * stride + COLUMN_STEP[after]] += 1
+        elif way < GIVEN + SINK:
+            to = cell + ROW_STEP[way - GIVEN] * stride + COLUMN_STEP[way - GIVEN]
+            if chosen[to] != GIVEN + VOID:
+                waits[to] += 1
+    return waits
 
 
 @njit(cache=True, nogil=True)
@@ -222,27 +255,13 @@ def disperse(choice: Codes, z: Singles, step: Reals, exponent: float, weight: Re
     stride = width + 2
     chosen = choice.ravel()
     heights = z.ravel()
-    share = np.empty(8)
-    waits = np.zeros(chosen.size, np.uint8)  # neighbours that still have to bring theirs
+    ways, share = np.empty(8, np.int64), np.empty(8)
+    waits = _waiting(choice, z)
     last = weight.shape[1] - 1
     for row in range(height):
         for column in range(width):
-            cell = (row + 1) * stride + column + 1
-            if chosen[cell] == GIVEN + VOID:
-                total[row, column] = np.nan
-                waits[cell] = _DONE
-                continue
-            total[row, column] = weight[row, min(column, last)]
-            if chosen[cell] == ALL_LOWER:  # who gets a share is known before how much
-                for way in range(8):
-                    to = cell + ROW_STEP[way] * stride + COLUMN_STEP[way]
-                    if heights[to] < heights[cell]:
-                        waits[to] += 1
-                continue
-            _divide(chosen[cell], heights, cell, stride, step[row, 0], step[row, 1], exponent, share)
-            for way in range(8):
-                if share[way] > 0:
-                    waits[cell + ROW_STEP[way] * stride + COLUMN_STEP[way]] += 1
+            void = chosen[(row + 1) * stride + column + 1] == GIVEN + VOID
+            total[row, column] = np.nan if void else weight[row, min(column, last)]
     stack = np.empty(1024, np.int64)
     for row in range(height):
         for column in range(width):
@@ -256,14 +275,14 @@ def disperse(choice: Codes, z: Singles, step: Reals, exponent: float, weight: Re
                 depth -= 1
                 cell = stack[depth]
                 r, c = cell // stride - 1, cell % stride - 1
-                _divide(chosen[cell], heights, cell, stride, step[r, 0], step[r, 1], exponent, share)
-                for way in range(8):
-                    if not share[way] > 0:
-                        continue
-                    to = cell + ROW_STEP[way] * stride + COLUMN_STEP[way]
+                way = chosen[cell]
+                count = _divide(way, heights, cell, stride, step[r, 0], step[r, 1], exponent, ways, share)
+                for k in range(count):
+                    side = ways[k]
+                    to = cell + ROW_STEP[side] * stride + COLUMN_STEP[side]
                     if chosen[to] == GIVEN + VOID:
                         continue
-                    total[r + ROW_STEP[way], c + COLUMN_STEP[way]] += share[way] * total[r, c]
+                    total[r + ROW_STEP[side], c + COLUMN_STEP[side]] += share[k] * total[r, c]
                     waits[to] -= 1
                     if waits[to] == 0:
                         waits[to] = _DONE

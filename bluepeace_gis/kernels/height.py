@@ -1,4 +1,4 @@
-"""How high each cell stands above the channel that its water comes to, along the flow and not as the crow flies.
+"""How high each cell stands above the channel that its water comes to.
 
 Renno et al. (2008), doi:10.1016/j.rse.2008.03.018; Nobre et al. (2011),
 doi:10.1016/j.jhydrol.2011.03.051.
@@ -47,8 +47,7 @@ def carve(direction: Codes, z: Singles) -> Singles:
                 c += COLUMN_STEP[way]
                 if not (0 <= r < rows and 0 <= c < columns):
                     break
-                if brings < low[r, c]:
-                    low[r, c] = brings
+                low[r, c] = min(low[r, c], brings)
                 waits[r, c] -= 1
                 if waits[r, c] != 0:
                     break

@@ -7,9 +7,9 @@ A further digit cuts each part in the same way, along the piece of the stem that
 
 What the paper leaves open is closed here: with fewer than four tributaries the numbers end early (1, 2
 and 3 with one), and without any the whole part is 1. Of equally large tributaries the one nearer the
-mouth goes first, then the first cell in the order of the rows. Where several join in one cell the largest has the
-lowest number, and the part between them, which has no cells, leaves its number out: an odd part lies
-upstream of exactly those with a lower number.
+mouth goes first, then the first cell in the order of the rows. Where several join in one cell the
+largest has the lowest number, and the part between them, which has no cells, leaves its number out. So
+an odd part takes the water of exactly the parts with a higher number.
 """
 
 from typing import Final
@@ -35,7 +35,7 @@ def _below(direction: Codes, cell: int) -> int:
     column += COLUMN_STEP[way]
     if not (0 <= row < rows and 0 <= column < columns) or direction[row, column] == VOID:
         return -1
-    return row * columns + column
+    return int(row * columns + column)
 
 
 @njit(cache=True, nogil=True)
@@ -45,15 +45,31 @@ def inherit(direction: Codes, codes: Cells) -> None:
     direction  (rows, columns)  without circles
     codes      (n,)  by row-major cell, 0 for none; filled, 0 where the water meets no code
     """
-    for first in range(codes.size):
-        cell = first
-        while cell >= 0 and codes[cell] == 0:
-            cell = _below(direction, cell)
-        code = _NONE if cell < 0 else codes[cell]
-        cell = first
-        while cell >= 0 and codes[cell] == 0:
-            codes[cell] = code
-            cell = _below(direction, cell)
+    rows, columns = direction.shape
+    flow = direction.ravel()
+    for row in range(rows):
+        for column in range(columns):
+            code = codes[row * columns + column]
+            if code != 0:
+                continue
+            for turn in range(2):  # first down to a code, then to write it on the way
+                r, c = row, column
+                while True:
+                    cell = r * columns + c
+                    if codes[cell] != 0:
+                        code = codes[cell] if turn == 0 else code
+                        break
+                    if turn == 1:
+                        codes[cell] = code
+                    way = flow[cell]
+                    if way >= SINK:
+                        code = _NONE if turn == 0 else code
+                        break
+                    r += ROW_STEP[way]
+                    c += COLUMN_STEP[way]
+                    if not (0 <= r < rows and 0 <= c < columns):
+                        code = _NONE if turn == 0 else code
+                        break
     for cell in range(codes.size):
         if codes[cell] == _NONE:
             codes[cell] = 0

@@ -12,24 +12,24 @@ def add_zones(
     zone: Labels,
     area: Reals,
     step: Reals,
-    band: float,
+    band: tuple[float, float],
     sums: Reals,
     low: Reals,
     high: Reals,
-    bands: Reals,
 ) -> None:
-    """Add a tile to sums per zone.
+    """Add a tile to sums per zone and elevation band.
 
     z      (h + 2, w + 2)  elevations with a rim, NaN where there is none
     zone   (h, w)  0 for none
     area   (h, w) or (h, 1)  of the cells
     step   (h, 2)  distance between cells in the row, in the column
-    band   height of an elevation band
-    sums   (zones + 1, 3)  changed: area, area x elevation, area x slope in degrees
+    band   lower edge of the first band, height of a band
+    sums   (zones + 1, b, 5)  changed: area; area times elevation, slope in degrees, and how far one
+           falls along the row and along the column on a step of one down the slope
     low, high  (zones + 1,)  changed: lowest and highest elevation
-    bands  (zones + 1, b)  changed: area per band; the first begins at 0, what lies below is put there
 
-    The slope is that of Horn (1981), doi:10.1109/PROC.1981.11918; an unknown neighbour counts as level.
+    Slope and fall are those of Horn (1981), doi:10.1109/PROC.1981.11918; an unknown neighbour counts as
+    level.
     """
     height, width = zone.shape
     last = area.shape[1] - 1
@@ -40,7 +40,6 @@ def add_zones(
             here = z[row + 1, column + 1]
             if name <= 0 or np.isnan(here):
                 continue
-            cell = area[row, min(column, last)]
             across = 0.0
             along = 0.0
             for way in range(8):
@@ -50,13 +49,19 @@ def add_zones(
                 weight = 1.0 if way % 2 else 2.0
                 across += weight * COLUMN_STEP[way] * value
                 along += weight * ROW_STEP[way] * value
-            slope = np.degrees(np.arctan(np.hypot(across / (8 * dx), along / (8 * dy))))
-            sums[name, 0] += cell
-            sums[name, 1] += cell * here
-            sums[name, 2] += cell * slope
+            across /= 8 * dx
+            along /= 8 * dy
+            steepness = np.hypot(across, along)
+            cell = area[row, min(column, last)]
+            number = min(max(int((here - band[0]) // band[1]), 0), sums.shape[1] - 1)
+            sums[name, number, 0] += cell
+            sums[name, number, 1] += cell * here
+            sums[name, number, 2] += cell * np.degrees(np.arctan(steepness))
+            if steepness > 0:
+                sums[name, number, 3] -= cell * across / steepness
+                sums[name, number, 4] -= cell * along / steepness
             low[name] = min(low[name], here)
             high[name] = max(high[name], here)
-            bands[name, min(max(int(here // band), 0), bands.shape[1] - 1)] += cell
 
 
 @njit(cache=True, nogil=True)

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from bluepeace_gis.analyses.basins import GEOMETRY_TYPES, Basins, defaults, delineate_basins
-from bluepeace_gis.archive import features, products, provenance
+from bluepeace_gis.archive import features, products, provenance, tables
 from bluepeace_gis.archive import rasters as raster_files
 from bluepeace_gis.errors import BadInput
 from bluepeace_gis.geo.grid import Grid
@@ -55,7 +55,8 @@ def basins(
         Points, with an optional column `name`.
     out
         The GeoPackage to write: layers basins, subbasins, streams, depressions, outlets, tables shares
-        and bands. Beside it come the picture, the style and the STAC item with its provenance.
+        and bands. Beside it come two pictures, the bands as a table for hydrological models, the style
+        and the STAC item with its provenance.
     countries
         Polygons of the countries, one set of boundaries for all of them.
     country_field
@@ -122,10 +123,16 @@ def basins(
     )
     inputs = {"dem": dem, "outlets": outlets, "countries": countries, "terminal": terminal, "burn": burn}
     record = _record(asked, {name: path for name, path in inputs.items() if path is not None}, found)
-    outputs = {"out": out, "picture": out.with_suffix(".png"), "bands": out.with_suffix(".bands.png")}
+    outputs = {
+        "out": out,
+        "picture": out.with_suffix(".png"),
+        "curves": out.with_suffix(".bands.png"),
+        "bands": out.with_suffix(".bands.csv"),
+    }
     with products.product(out) as work:
         log.info("writing", extra={"done": ANALYSED})
         features.write(found.layers, work / out.name, geometry_types=GEOMETRY_TYPES)
+        tables.write(found.bands, work / outputs["bands"].name)
         styles.write_qml("basins", work / out.with_suffix(".qml").name)
         log.info("drawing", extra={"done": WRITTEN})
         quicklook.basins_picture(
@@ -141,7 +148,7 @@ def basins(
             title=_title(found),
         )
         quicklook.hypsometric_picture(
-            work / outputs["bands"].name, found.layers["bands"], names=_names(found)
+            work / outputs["curves"].name, found.layers["bands"], names=_names(found)
         )
         provenance.write(_describe(out, work, found, record), work / out.with_suffix(".json").name)
     if rasters is not None:

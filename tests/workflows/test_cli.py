@@ -124,7 +124,9 @@ def test_basins_of_the_sample_come_with_everything_beside_them(tmp_path):
     outlets = gpd.read_file(SAMPLE / "outlets.gpkg")
     assert result["numbers"]["basins"] == len(outlets)
     names = {path.name for path in out.parent.iterdir()}
-    assert names == {"basins.gpkg", "basins.png", "basins.bands.png", "basins.qml", "basins.json"}
+    assert names == {
+        "basins.gpkg", "basins.png", "basins.bands.png", "basins.bands.csv", "basins.qml", "basins.json",
+    }  # fmt: skip
 
     basins = gpd.read_file(out, layer="basins")
     assert list(basins.columns) == [

@@ -18,10 +18,11 @@ at least 5 T of its way (what is shorter is a meander of a border river). Its la
 however short, because the river goes on beyond the surface, ends in a lake of that country, or joins a
 river that stays there.
 
-**Border reaches.** Between two stays lies a run. Its stretches on one border A|B (shorter gaps and
-other borders than 5 T are part of them) are border reaches if they are at least 10 T long; a shorter
-stretch is a river that crosses or touches. Where a reach adjoins a stay it begins and ends at the
-cell nearest to the border among the first and last 2 T, not where it comes within T.
+**Border reaches.** Between two stays lies a run. Its stretches along one border A|B (gaps and other
+borders shorter than 5 T are part of them) are border reaches if at least 10 T of them are on a border;
+a shorter stretch is a river that crosses or touches, or that crosses a narrow strip of land. Where a
+reach adjoins a stay it begins and ends at the cell nearest to the border (to T / 100) among the first
+and last 2 T, not where it comes within T.
 
 **Crossings.** Between a stay in A and the next one in another country B lies exactly one crossing from A
 to B. It lies where the river leaves A for good: at the lower end of the last border reach that has A on
@@ -553,10 +554,12 @@ def _reaches(sides: _Sides, along_m: Reals, start: int, stop: int, rule: _Rule) 
             kept[-1] = _Stretch(before.start, stretch.stop, stretch.where)
         else:
             kept.append(stretch)
+    steps_m = np.where(sides.border[start:stop] == NOWHERE, 0.0, -np.diff(along_m[start : stop + 1]))
     return [
         stretch
         for stretch in kept
-        if stretch.where != NOWHERE and along_m[stretch.start] - along_m[stretch.stop] >= rule.reach_m
+        if stretch.where != NOWHERE
+        and steps_m[stretch.start - start : stretch.stop - start].sum() >= rule.reach_m
     ]
 
 
@@ -565,7 +568,7 @@ def _trimmed_above(reach: _Stretch, start: int, sides: _Sides, along_m: Reals, r
     if reach.start != start:
         return reach
     within = int(np.searchsorted(-along_m[start : reach.stop], rule.trim_m - along_m[start], side="right"))
-    nearest = start + int(np.argmin(sides.away_m[start : start + within]))
+    nearest = start + int(_nearest(sides.away_m[start : start + within], rule)[0])
     return _Stretch(nearest, reach.stop, reach.where)
 
 
@@ -575,8 +578,13 @@ def _trimmed_below(reach: _Stretch, stop: int, sides: _Sides, along_m: Reals, ru
         return reach
     first = int(np.searchsorted(-along_m[:stop], -(along_m[stop - 1] + rule.trim_m), side="left"))
     first = max(first, reach.start)
-    nearest = stop - 1 - int(np.argmin(sides.away_m[first:stop][::-1]))
+    nearest = first + int(_nearest(sides.away_m[first:stop], rule)[-1])
     return _Stretch(reach.start, nearest + 1, reach.where)
+
+
+def _nearest(away_m: Reals, rule: _Rule) -> NDArray[np.intp]:
+    """List the cells nearest to a border; none of equal ones is preferred by a rounded digit."""
+    return np.flatnonzero(away_m <= away_m.min() + defaults.NEAREST_DISTANCES * rule.border_m)
 
 
 def _leaves(

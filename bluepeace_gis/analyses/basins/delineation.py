@@ -12,7 +12,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bluepeace_gis.analyses.basins import defaults
+from bluepeace_gis.analyses.basins.depressions import depression_layer
 from bluepeace_gis.analyses.basins.outlets import compare_areas, prepare_outlets, snap
+from bluepeace_gis.analyses.basins.relief import Relief
+from bluepeace_gis.analyses.basins.rivers import stream_layer
 from bluepeace_gis.errors import BadInput
 from bluepeace_gis.geo import zones
 from bluepeace_gis.geo.drainage import (
@@ -22,15 +25,11 @@ from bluepeace_gis.geo.drainage import (
     Edges,
     Handling,
     Progress,
-    cell_areas_m2,
     drain,
 )
 from bluepeace_gis.geo.grid import Grid
 from bluepeace_gis.geo.outlines import outline
-from bluepeace_gis.kernels import streams as stream_kernels
-from bluepeace_gis.kernels import terrain, tiles
 from bluepeace_gis.kernels.neighbours import COLUMN_STEP, ROW_STEP, SINK
-from bluepeace_gis.kernels.tiles import Tiling
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +55,8 @@ class Basins:
         ``basins``, ``subbasins``, ``streams``, ``depressions``, ``outlets`` and the tables ``shares`` and
         ``bands``.
     drained : Drained
+    bands : DataFrame
+        The elevation bands as hydrological models take them: :meth:`relief.Relief.band_table`.
     zone : (rows, columns) int32
         ``outlet_id`` of the first outlet downstream, 0 for none.
     streams_km2 : float
@@ -64,6 +65,7 @@ class Basins:
 
     layers: dict[str, Any]
     drained: Drained
+    bands: pd.DataFrame
     zone: NDArray[np.int32]
     streams_km2: float
 
@@ -153,33 +155,37 @@ def delineate_basins(
     places, first, place_of = _distinct(row, column)
     zone, downstream = drained.drainage.delineate(*places)
     tell(0.6)
-    table = _sums(dem, drained.drainage, zone, len(first), band_m)
+    relief = Relief.of(dem, drained.drainage, zone, len(first), band_m)
     below = np.concatenate([[0], downstream])
     order = _upstream_first(below)
-    nested = table.gathered(below, order)
-    upstream_km2 = nested.sums[1:, 0] / M2_PER_KM2
-    compare_areas(points, upstream_km2[place_of])
+    nested = relief.gathered(below, order)
+    zone_of = place_of + 1
+    upstream_km2 = nested.columns(zone_of)["area_km2"]
+    compare_areas(points, upstream_km2)
     tell(0.7)
     parts = outline(zone, grid)
     own = np.full(len(first) + 1, None, object)
     own[parts["value"].to_numpy()] = parts.geometry.to_numpy()
     whole = _union_down(own, below, order)
     tell(0.8)
-    basins = _basin_layer(points, place_of, nested, whole, distance_m, grid.crs)
-    basins["touches_edge"] = _touches(drained.drainage, zone, places, below, order)[place_of + 1]
-    basins["length_km"] = _longest_km(drained.drainage, zone, places, below, order)[place_of + 1]
+    basins = _basin_layer(points, zone_of, nested, whole, distance_m)
+    basins["touches_edge"] = _touches(drained.drainage, zone, places, below, order)[zone_of]
+    basins["length_km"] = _longest_km(drained.drainage, zone, places, below, order)[zone_of]
     basins = basins[BASIN_COLUMNS]
     _warn_of_edges(basins)
     layers: dict[str, Any] = {"basins": basins}
-    layers["subbasins"] = _subbasin_layer(basins.iloc[first], table, own, downstream)
-    layers["streams"] = _stream_layer(drained.drainage, zone, places, channel_km2)
-    layers["depressions"] = _depression_layer(drained, dem)
-    layers["outlets"] = _outlet_layer(points, grid, row, column, distance_m, upstream_km2[place_of])
+    layers["subbasins"] = _subbasin_layer(basins.iloc[first], relief, own, downstream)
+    layers["streams"] = stream_layer(drained.drainage, zone, places, channel_km2)
+    layers["depressions"] = depression_layer(drained, dem)
+    layers["outlets"] = _outlet_layer(points, grid, row, column, distance_m, upstream_km2)
     tell(0.9)
     layers["shares"] = _shares(basins, countries, country_field)
-    layers["bands"] = _bands(basins["outlet_id"].to_numpy(), nested.bands[place_of + 1], band_m)
+    bands = nested.band_table(basins, zone_of, grid)
+    layers["bands"] = bands[["outlet_id", "z_from_m", "z_to_m", "area_km2"]]
     tell(1.0)
-    return Basins(layers, drained, _by_outlet(zone, basins["outlet_id"].to_numpy(), first), channel_km2)
+    return Basins(
+        layers, drained, bands, _by_outlet(zone, basins["outlet_id"].to_numpy(), first), channel_km2
+    )
 
 
 BASIN_COLUMNS: Final = [
@@ -268,59 +274,6 @@ def _nested(drained: Drained, dem: xr.DataArray, row: Indices, column: Indices) 
     )
 
 
-@dataclass(frozen=True)
-class _Sums:
-    """Sums per subbasin: (n + 1, 3) area m2, area x elevation, area x slope; (n + 1,); (n + 1, b) m2."""
-
-    sums: Reals
-    low: Reals
-    high: Reals
-    bands: Reals
-
-    def gathered(self, below: Indices, order: Indices) -> "_Sums":
-        """Add to each subbasin all that drain into it."""
-        sums, low, high, bands = self.sums.copy(), self.low.copy(), self.high.copy(), self.bands.copy()
-        for k in order:
-            after = below[k]
-            if after > 0:
-                sums[after] += sums[k]
-                bands[after] += bands[k]
-                low[after] = min(low[after], low[k])
-                high[after] = max(high[after], high[k])
-        return _Sums(sums, low, high, bands)
-
-
-def _sums(dem: xr.DataArray, drainage: Drainage, zone: NDArray[np.int32], count: int, band_m: float) -> _Sums:
-    z = dem.to_numpy()
-    top = float(np.nanmax(z))
-    if not band_m > 0 or top / band_m > defaults.BANDS_MAX:
-        raise BadInput(
-            f"--band-m is {band_m:g} and the highest elevation {top:g}; expected a height in metres that "
-            f"gives at most {defaults.BANDS_MAX} bands. Choose a larger one, or check the unit of the DEM."
-        )
-    bands = max(int(top // band_m) + 1, 1)
-    found = _Sums(
-        np.zeros((count + 1, 3)),
-        np.full(count + 1, np.inf),
-        np.full(count + 1, -np.inf),
-        np.zeros((count + 1, bands)),
-    )
-    step = np.column_stack(drainage.grid.cell_steps_m)
-    for tile in Tiling(*drainage.grid.shape):
-        terrain.add_zones(
-            tiles.with_rim(z, tile, np.nan),
-            zone[tile.window],
-            cell_areas_m2(drainage.grid, tile),
-            step[tile.row : tile.row + tile.rows],
-            band_m,
-            found.sums,
-            found.low,
-            found.high,
-            found.bands,
-        )
-    return found
-
-
 def _upstream_first(below: Indices) -> Indices:
     """Order subbasins 1..n so that each stands ahead of the one it drains to."""
     waits = np.bincount(below[1:], minlength=below.size)
@@ -347,27 +300,17 @@ def _union_down(own: NDArray[Any], below: Indices, order: Indices) -> NDArray[An
 
 
 def _basin_layer(
-    points: gpd.GeoDataFrame,
-    place_of: Indices,
-    nested: _Sums,
-    whole: NDArray[Any],
-    distance_m: Reals,
-    crs: Any,
+    points: gpd.GeoDataFrame, zone_of: Indices, relief: Relief, whole: NDArray[Any], distance_m: Reals
 ) -> gpd.GeoDataFrame:
-    sums = nested.sums[place_of + 1]
     return gpd.GeoDataFrame(
         {
             "outlet_id": points["outlet_id"].to_numpy(),
             "name": points["name"].to_numpy(),
-            "area_km2": sums[:, 0] / M2_PER_KM2,
             "snap_m": distance_m,
-            "zmin_m": nested.low[place_of + 1],
-            "zmean_m": sums[:, 1] / sums[:, 0],
-            "zmax_m": nested.high[place_of + 1],
-            "slope_deg": sums[:, 2] / sums[:, 0],
+            **relief.columns(zone_of),
         },
-        geometry=whole[place_of + 1],
-        crs=crs,
+        geometry=whole[zone_of],
+        crs=points.crs,
     )
 
 
@@ -421,113 +364,21 @@ def _longest_km(
 
 
 def _subbasin_layer(
-    basins: gpd.GeoDataFrame, table: _Sums, own: NDArray[Any], downstream: NDArray[np.int32]
+    basins: gpd.GeoDataFrame, relief: Relief, own: NDArray[Any], downstream: NDArray[np.int32]
 ) -> gpd.GeoDataFrame:
-    sums = table.sums[1:]
+    """Tell of the land between an outlet and those above it."""
     ids = np.concatenate([[0], basins["outlet_id"].to_numpy()])
-    layer = basins.copy()
-    layer["area_km2"] = sums[:, 0] / M2_PER_KM2
-    layer["zmin_m"], layer["zmax_m"] = table.low[1:], table.high[1:]
-    layer["zmean_m"], layer["slope_deg"] = sums[:, 1] / sums[:, 0], sums[:, 2] / sums[:, 0]
-    layer["downstream_id"] = ids[downstream]
-    layer = layer.set_geometry(gpd.GeoSeries(list(own[1:]), index=layer.index, crs=basins.crs))
-    columns = [name for name in BASIN_COLUMNS if name not in ("geometry", "length_km", "touches_edge")]
-    return layer[[*columns, "downstream_id", "geometry"]].reset_index(drop=True)
-
-
-def _stream_layer(
-    drainage: Drainage, zone: NDArray[np.int32], places: tuple[Indices, Indices], channel_km2: float
-) -> gpd.GeoDataFrame:
-    """Draw the channels upstream of outlets as reaches from confluence to confluence."""
-    grid, columns = drainage.grid, drainage.grid.shape[1]
-    upstream = drainage.upstream_km2.ravel()
-    flat = zone.ravel()
-    with np.errstate(invalid="ignore"):
-        cells = np.flatnonzero((upstream >= channel_km2) & (flat > 0)).astype(np.int64)
-    names = ["stream_id", "downstream_id", "outlet_id", "strahler", "length_km", "upstream_km2"]
-    if not cells.size:
-        empty: dict[str, Any] = {
-            name: np.zeros(0, np.int64 if name != "length_km" else float) for name in names
-        }
-        empty["upstream_km2"] = np.zeros(0)
-        return gpd.GeoDataFrame(empty, geometry=[], crs=grid.crs)
-    below = stream_kernels.links(drainage.direction, cells)
-    order = stream_kernels.strahler(below)
-    ends = np.isin(cells, places[0] * columns + places[1])
-    start, path, after = stream_kernels.reaches(below, ends)
-    x, y = grid.centres(cells[path] // columns, cells[path] % columns)
-    reach = np.repeat(np.arange(after.size), np.diff(start))
-    whole = np.diff(start) > 1  # a single cell has no length: an outlet right below a confluence
-    lengths = drainage.path_lengths_m.ravel()[cells[path]]
-    lines = np.full(after.size, None, object)
-    drawn = whole[reach]
-    lines[whole] = shapely.linestrings(
-        np.column_stack([x, y])[drawn], indices=np.cumsum(whole)[reach][drawn] - 1
-    )
-    heads, last = start[:-1], start[1:] - 1
-    own_last = np.where(after >= 0, last - 1, last)  # the last cell that is not the next reach's
-    frame = gpd.GeoDataFrame(
+    layer = gpd.GeoDataFrame(
         {
-            "stream_id": np.arange(1, after.size + 1),
-            "downstream_id": after + 1,
-            "outlet_id": flat[cells[path[heads]]],
-            "strahler": order[path[heads]],
-            "length_km": (lengths[heads] - lengths[last]) / 1000,
-            "upstream_km2": upstream[cells[path[own_last]]],
+            **{name: basins[name].to_numpy() for name in ("outlet_id", "name", "snap_m")},
+            **relief.columns(np.arange(1, len(basins) + 1)),
+            "downstream_id": ids[downstream],
         },
-        geometry=lines,
-        crs=grid.crs,
+        geometry=own[1:],
+        crs=basins.crs,
     )
-    return _without_points(frame, whole)
-
-
-def _without_points(frame: gpd.GeoDataFrame, whole: NDArray[np.bool_]) -> gpd.GeoDataFrame:
-    """Leave out reaches of one cell and lead what came to them to nothing: the stream ends there."""
-    gone = set(frame["stream_id"][~whole])
-    kept = frame[whole].reset_index(drop=True)
-    kept["downstream_id"] = kept["downstream_id"].where(~kept["downstream_id"].isin(gone), 0)
-    return kept
-
-
-def _depression_layer(drained: Drained, dem: xr.DataArray) -> gpd.GeoDataFrame:
-    """Outline the depressions worth a look, whatever became of them."""
-    found, grid = drained.depressions, drained.drainage.grid
-    large = (found.area >= defaults.DEPRESSION_MIN_KM2 * M2_PER_KM2) & (
-        found.depth >= defaults.DEPRESSION_MIN_M
-    )
-    numbers = np.flatnonzero(large)
-    z = dem.to_numpy()
-    seen = np.zeros(z.shape, np.uint8)
-    shapes = [
-        _flooded(z, (int(found.row[k]), int(found.column[k])), float(found.level[k]), seen, grid)
-        for k in numbers
-    ]
-    spill_x, spill_y = grid.centres(found.spill_row[numbers], found.spill_column[numbers])
-    return gpd.GeoDataFrame(
-        {
-            "area_km2": found.area[numbers] / M2_PER_KM2,
-            "depth_m": found.depth[numbers].astype(float),
-            "volume_km3": found.volume[numbers] / 1e9,
-            "level_m": found.level[numbers].astype(float),
-            "spill_x": spill_x,
-            "spill_y": spill_y,
-        },
-        geometry=shapes,
-        crs=grid.crs,
-    ).sort_values("area_km2", ascending=False, kind="stable", ignore_index=True)
-
-
-def _flooded(
-    z: NDArray[np.float32], pit: tuple[int, int], level: float, seen: NDArray[np.uint8], grid: Grid
-) -> Any:
-    """Outline the water that stands around a pit up to a level."""
-    cells = terrain.flood(z, *pit, np.float32(level), seen)
-    rows, columns = cells // z.shape[1], cells % z.shape[1]
-    top, left = int(rows.min()), int(columns.min())
-    mask = np.zeros((int(rows.max()) - top + 1, int(columns.max()) - left + 1), np.uint8)
-    mask[rows - top, columns - left] = 1
-    window = grid.window(top, top + mask.shape[0], left, left + mask.shape[1])
-    return outline(mask, window).geometry.iloc[0]
+    columns = [name for name in BASIN_COLUMNS if name in layer.columns and name != "geometry"]
+    return layer[[*columns, "downstream_id", "geometry"]]
 
 
 def _outlet_layer(
@@ -572,18 +423,6 @@ def _shares(
         basins, countries, country_field, zone_field="outlet_id", total_km2=basins["area_km2"].to_numpy()
     )
     return found.rename(columns={"zone": "outlet_id"})
-
-
-def _bands(outlet_ids: Indices, bands_m2: Reals, band_m: float) -> pd.DataFrame:
-    basin, band = np.nonzero(bands_m2 > 0)
-    return pd.DataFrame(
-        {
-            "outlet_id": outlet_ids[basin],
-            "z_from_m": band * band_m,
-            "z_to_m": (band + 1) * band_m,
-            "area_km2": bands_m2[basin, band] / M2_PER_KM2,
-        }
-    )
 
 
 def _by_outlet(zone: NDArray[np.int32], outlet_ids: Indices, first: Indices) -> NDArray[np.int32]:
