@@ -92,6 +92,7 @@ def shares(
     *,
     zone_field: str | None = None,
     total_km2: Sequence[float] | NDArray[np.float64] | str | None = None,
+    warn: bool = True,
 ) -> pd.DataFrame:
     """Divide the area of zones among countries.
 
@@ -108,6 +109,8 @@ def shares(
     total_km2 : (n,) float, km2, or a column of ``zones``
         The area of each zone found otherwise, by its cells for instance, which the rows are to add up
         to; without it, the area of its polygon.
+    warn : bool
+        Whether to log how much land several countries or none claim; not again for parts of the same land.
 
     Returns
     -------
@@ -132,7 +135,7 @@ def shares(
     to their neighbour.
     """
     names = _zone_names(zones, zone_field)
-    country, borders = _dissolved(zones, countries, country_field)
+    country, borders = dissolved(zones, countries, country_field)
     shapes = _mended(zones.geometry, "zones").to_numpy()
     if len(shapes) == 0:
         return _table([], [], [], [])
@@ -152,7 +155,8 @@ def shares(
             "overlap. Check the CRSs of both layers and the place they show."
         )
     measured_km2 = polygon_areas_m2(gpd.GeoSeries(pieces, crs=zones.crs)) / 1e6
-    _warn_of_disputes(claims, measured_km2)
+    if warn:
+        _warn_of_disputes(claims, measured_km2)
 
     rows: list[tuple[Any, str, float, float]] = []
     ranks = [_rank(*claim) for claim in zip(claims, measured_km2.tolist(), strict=True)]
@@ -220,7 +224,7 @@ def _totals(
     return totals
 
 
-def _dissolved(
+def dissolved(
     zones: gpd.GeoDataFrame, countries: gpd.GeoDataFrame, country_field: str
 ) -> tuple[list[str], NDArray[Any]]:
     """Names of the countries (m,), in their order, and one geometry each (m,) in the CRS of the zones."""

@@ -54,9 +54,9 @@ def basins(
     outlets
         Points, with an optional column `name`.
     out
-        The GeoPackage to write: layers basins, subbasins, streams, depressions, outlets, tables shares
-        and bands. Beside it come two pictures, the bands as a table for hydrological models, the style
-        and the STAC item with its provenance.
+        The GeoPackage to write: layers basins, subbasins, streams, depressions, outlets, crossings,
+        border_reaches, tables shares, crossing_shares and bands. Beside it come two pictures, the bands
+        as a table for hydrological models, the style and the STAC item with its provenance.
     countries
         Polygons of the countries, one set of boundaries for all of them.
     country_field
@@ -207,6 +207,10 @@ def _record(asked: dict[str, Any], inputs: dict[str, Path], found: Basins) -> di
             "depressions_reported_from_m": defaults.DEPRESSION_MIN_M,
             "slope": "Horn 1981, doi:10.1109/PROC.1981.11918",
             "stream_order": "Strahler 1957, doi:10.1029/TR038i006p00913",
+            "on_the_border_within_m": defaults.BORDER_M,
+            "on_the_border_within_cells": defaults.BORDER_CELLS,
+            "stay_in_a_country_from_times_that": defaults.STAY_DISTANCES,
+            "border_reach_from_times_that": defaults.REACH_DISTANCES,
         },
     }
 

@@ -142,7 +142,19 @@ def test_basins_of_the_sample_come_with_everything_beside_them(tmp_path):
     assert sums.to_numpy() == pytest.approx(basins["area_km2"].to_numpy(), rel=1e-14)
     assert shares.groupby("outlet_id")["share_pct"].sum().to_numpy() == pytest.approx(100)
     layers = {name for name, _ in pyogrio.list_layers(out)}
-    assert {"basins", "subbasins", "streams", "depressions", "shares", "bands"} <= layers
+    assert layers == {
+        "basins", "subbasins", "streams", "depressions", "outlets", "shares", "bands",
+        "crossings", "border_reaches", "crossing_shares",
+    }  # fmt: skip
+    crossings = pyogrio.read_dataframe(out, layer="crossings")
+    by_crossing = (
+        pyogrio.read_dataframe(out, layer="crossing_shares").groupby("crossing_id")["area_km2"].sum()
+    )
+    assert len(crossings) >= 2
+    assert by_crossing[crossings["crossing_id"]].to_numpy() == pytest.approx(
+        crossings["upstream_km2"].to_numpy(), rel=1e-12
+    )
+    assert len(pyogrio.read_dataframe(out, layer="border_reaches")) == 1
     with rasterio.open(tmp_path / "rasters" / "directions.tif") as directions:
         codes = set(np.unique(directions.read(1)))
     assert codes <= {0, 1, 2, 4, 8, 16, 32, 64, 128, 247}

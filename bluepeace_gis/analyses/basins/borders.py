@@ -51,7 +51,6 @@ from bluepeace_gis.geo.crs import unit
 from bluepeace_gis.geo.drainage import Drainage
 from bluepeace_gis.geo.grid import Grid, apply
 from bluepeace_gis.geo.outlines import outline
-from bluepeace_gis.geo.zones import _dissolved as dissolved
 from bluepeace_gis.kernels import crossings as kernels
 from bluepeace_gis.kernels import streams
 from bluepeace_gis.kernels.neighbours import COLUMN_STEP, ROW_STEP
@@ -237,7 +236,7 @@ def _border_m(grid: Grid, border_m: float | None) -> float:
 def _on_grid(countries: gpd.GeoDataFrame, country_field: str, grid: Grid, rule: _Rule) -> _Countries:
     """Draw the countries in cells of the grid."""
     sheet = gpd.GeoDataFrame(geometry=[grid.footprint()], crs=grid.crs)
-    names, shapes = dissolved(sheet, countries, country_field)
+    names, shapes = zones.dissolved(sheet, countries, country_field)
     reach = _reach_cells(grid, rule)
     rows, columns = grid.shape
     near = shapely.box(-reach, -reach, columns + reach, rows + reach)
@@ -682,7 +681,7 @@ def _shares(
     columns = drainage.grid.shape[1]
     between, downstream = drainage.delineate(at // columns, at % columns)
     own = outline(between, drainage.grid).rename(columns={"value": "crossing_id"})
-    parts = zones.shares(own, countries, country_field, zone_field="crossing_id")
+    parts = zones.shares(own, countries, country_field, zone_field="crossing_id", warn=False)
     held: list[dict[str, float]] = [{} for _ in at]
     for crossing_id, country, area_km2 in zip(
         parts["zone"].tolist(), parts["country"].tolist(), parts["area_km2"].tolist(), strict=True

@@ -12,6 +12,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bluepeace_gis.analyses.basins import defaults
+from bluepeace_gis.analyses.basins.borders import GEOMETRY_TYPES as BORDER_GEOMETRY_TYPES
+from bluepeace_gis.analyses.basins.borders import trace_borders
 from bluepeace_gis.analyses.basins.depressions import depression_layer
 from bluepeace_gis.analyses.basins.outlets import compare_areas, prepare_outlets, snap
 from bluepeace_gis.analyses.basins.relief import Relief
@@ -42,6 +44,7 @@ GEOMETRY_TYPES: Final = {
     "streams": "LineString",
     "depressions": "MultiPolygon",
     "outlets": "Point",
+    **BORDER_GEOMETRY_TYPES,
 }
 
 
@@ -52,8 +55,8 @@ class Basins:
     Parameters
     ----------
     layers : {name: GeoDataFrame or DataFrame}
-        ``basins``, ``subbasins``, ``streams``, ``depressions``, ``outlets`` and the tables ``shares`` and
-        ``bands``.
+        ``basins``, ``subbasins``, ``streams``, ``depressions``, ``outlets``, ``crossings``,
+        ``border_reaches`` and the tables ``shares``, ``crossing_shares`` and ``bands``.
     drained : Drained
     bands : DataFrame
         The elevation bands as hydrological models take them: :meth:`relief.Relief.band_table`.
@@ -169,23 +172,29 @@ def delineate_basins(
     whole = _union_down(own, below, order)
     tell(0.8)
     basins = _basin_layer(points, zone_of, nested, whole, distance_m)
-    basins["touches_edge"] = _touches(drained.drainage, zone, places, below, order)[zone_of]
-    basins["length_km"] = _longest_km(drained.drainage, zone, places, below, order)[zone_of]
+    own_touches = _touches(drained.drainage, zone, places, below.size)
+    own_farthest_m = _farthest_m(drained.drainage, zone, below.size)
+    outlet_m = np.concatenate([[0.0], drained.drainage.path_lengths_m[places]])
+    basins["touches_edge"] = _greatest_upstream(own_touches, below, order)[zone_of]
+    longest_m = _greatest_upstream(own_farthest_m, below, order) - outlet_m
+    basins["length_km"] = longest_m[zone_of] / 1000
     basins = basins[BASIN_COLUMNS]
     _warn_of_edges(basins)
     layers: dict[str, Any] = {"basins": basins}
-    layers["subbasins"] = _subbasin_layer(basins.iloc[first], relief, own, downstream)
+    layers["subbasins"] = _subbasin_layer(
+        basins.iloc[first], relief, own, downstream, own_touches[1:], (own_farthest_m - outlet_m)[1:] / 1000
+    )
     layers["streams"] = stream_layer(drained.drainage, zone, places, channel_km2)
     layers["depressions"] = depression_layer(drained, dem)
     layers["outlets"] = _outlet_layer(points, grid, row, column, distance_m, upstream_km2)
     tell(0.9)
     layers["shares"] = _shares(basins, countries, country_field)
+    by_outlet = _by_outlet(zone, basins["outlet_id"].to_numpy(), first)
+    layers |= trace_borders(drained.drainage, by_outlet, countries, country_field, streams_km2=channel_km2)
     bands = nested.band_table(basins, zone_of, grid)
     layers["bands"] = bands[["outlet_id", "z_from_m", "z_to_m", "area_km2"]]
     tell(1.0)
-    return Basins(
-        layers, drained, bands, _by_outlet(zone, basins["outlet_id"].to_numpy(), first), channel_km2
-    )
+    return Basins(layers, drained, bands, by_outlet, channel_km2)
 
 
 BASIN_COLUMNS: Final = [
@@ -315,21 +324,30 @@ def _basin_layer(
 
 
 def _touches(
-    drainage: Drainage,
-    zone: NDArray[np.int32],
-    places: tuple[Indices, Indices],
-    below: Indices,
-    order: Indices,
+    drainage: Drainage, zone: NDArray[np.int32], places: tuple[Indices, Indices], count: int
 ) -> NDArray[np.bool_]:
-    """Tell for each subbasin whether land upstream of it may lie beyond the surface's end."""
+    """Tell for each zone 0..count-1 whether its land may go on beyond the surface's end."""
     ends = drainage.open_ends.copy()
     ends[places] = False  # the outlet itself may stand at the rim
-    touched = np.zeros(below.size, bool)
+    touched = np.zeros(count, bool)
     touched[np.unique(zone[ends])] = True
+    return touched
+
+
+def _farthest_m(drainage: Drainage, zone: NDArray[np.int32], count: int) -> Reals:
+    """Measure the longest way from a cell of each zone 0..count-1 to where its water ends, m."""
+    farthest = np.zeros(count)
+    np.maximum.at(farthest, zone.ravel(), drainage.path_lengths_m.ravel())
+    return farthest
+
+
+def _greatest_upstream(values: NDArray[Any], below: Indices, order: Indices) -> NDArray[Any]:
+    """Return for each zone the greatest value among it and all that drain into it."""
+    greatest = values.copy()
     for k in order:
         if below[k] > 0:
-            touched[below[k]] |= touched[k]
-    return touched
+            greatest[below[k]] = max(greatest[below[k]], greatest[k])
+    return greatest
 
 
 def _warn_of_edges(basins: gpd.GeoDataFrame) -> None:
@@ -345,26 +363,13 @@ def _warn_of_edges(basins: gpd.GeoDataFrame) -> None:
         )
 
 
-def _longest_km(
-    drainage: Drainage,
-    zone: NDArray[np.int32],
-    places: tuple[Indices, Indices],
-    below: Indices,
-    order: Indices,
-) -> Reals:
-    """Length of the longest flow path to each outlet, km."""
-    lengths = drainage.path_lengths_m
-    farthest = np.zeros(below.size)
-    np.maximum.at(farthest, zone.ravel(), lengths.ravel())
-    for k in order:
-        if below[k] > 0:
-            farthest[below[k]] = max(farthest[below[k]], farthest[k])
-    farthest[1:] -= lengths[places]
-    return farthest / 1000
-
-
 def _subbasin_layer(
-    basins: gpd.GeoDataFrame, relief: Relief, own: NDArray[Any], downstream: NDArray[np.int32]
+    basins: gpd.GeoDataFrame,
+    relief: Relief,
+    own: NDArray[Any],
+    downstream: NDArray[np.int32],
+    touches_edge: NDArray[np.bool_],
+    length_km: Reals,
 ) -> gpd.GeoDataFrame:
     """Tell of the land between an outlet and those above it."""
     ids = np.concatenate([[0], basins["outlet_id"].to_numpy()])
@@ -372,13 +377,14 @@ def _subbasin_layer(
         {
             **{name: basins[name].to_numpy() for name in ("outlet_id", "name", "snap_m")},
             **relief.columns(np.arange(1, len(basins) + 1)),
+            "touches_edge": touches_edge,
+            "length_km": length_km,
             "downstream_id": ids[downstream],
         },
         geometry=own[1:],
         crs=basins.crs,
     )
-    columns = [name for name in BASIN_COLUMNS if name in layer.columns and name != "geometry"]
-    return layer[[*columns, "downstream_id", "geometry"]]
+    return layer[[*BASIN_COLUMNS[:-1], "downstream_id", "geometry"]]
 
 
 def _outlet_layer(
