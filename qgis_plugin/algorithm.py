@@ -18,12 +18,14 @@ from qgis.core import (
     QgsFeature,
     QgsFeatureRequest,
     QgsFields,
+    QgsProcessing,
     QgsProcessingAlgorithm,
     QgsProcessingException,
     QgsProcessingFeatureSource,
     QgsProcessingFeatureSourceDefinition,
     QgsProcessingLayerPostProcessorInterface,
     QgsProcessingParameterDefinition,
+    QgsProcessingParameterVectorDestination,
     QgsProcessingUtils,
     QgsProperty,
     QgsProviderRegistry,
@@ -38,11 +40,13 @@ from .engine import EngineCancelled, EngineFailed, EngineMissing, Finder
 from .translation import Translated
 
 VECTOR_EXTENSION = "gpkg"
+TABLE_EXTENSION = "csv"
+TABLE_SHOWN = "|option:AUTODETECT_TYPE=YES"  # QGIS 3.22 takes the numbers of a CSV for text otherwise
 ICON = Path(__file__).parent / "icon.svg"
 TABLE_STYLE = 'style="vertical-align: top"'
 
 # A path or a layer is quoted for copying into a terminal of the user's own system.
-quoted = shlex.quote if os.name != "nt" else lambda word: f'"{word}"' if " " in word else word
+quoted = shlex.quote if os.name != "nt" else lambda word: f'"{word}"' if set(word) & set(" |&<>^") else word
 
 
 def escaped(sentence):
@@ -55,13 +59,38 @@ def is_given(value):
     return value is not None and value != "" and not (hasattr(value, "isNull") and value.isNull())
 
 
+class TableDestination(QgsProcessingParameterVectorDestination):
+    """A table to be written as CSV, which QGIS offers to load; layers of this provider are GeoPackages."""
+
+    def __init__(self, name, label):
+        super().__init__(name, label, QgsProcessing.SourceType.TypeVector)
+
+    def clone(self):
+        """Give a copy that is still a table: models take one."""
+        copy = type(self)(self.name(), self.description())
+        copy.setHelp(self.help())
+        copy.setFlags(self.flags())
+        return copy
+
+    def defaultFileExtension(self):
+        return TABLE_EXTENSION
+
+    def supportedOutputVectorLayerExtensions(self):
+        return [TABLE_EXTENSION]
+
+    def isSupportedOutputValue(self, value, context):  # noqa: ARG002 - QGIS passes them
+        """Leave it to the algorithm, which says what to do: QGIS would ask the provider."""
+        return True, ""
+
+
 class BluepeaceAlgorithm(Translated, QgsProcessingAlgorithm):
     """Runs one command; its parameter names are the option names of that command, `-` written `_`."""
 
     command = ""  # as after `bluepeace`
     positional = ()  # parameters the command takes by place, in order
     main_output = "out"  # the destination whose folder is kept clean
-    main_layer = ""  # name of the layer in it that is drawn
+    extension = VECTOR_EXTENSION  # of its file
+    shown = ""  # what QGIS is told after the file's name to show it: which layer of it, or how to read it
     numbers = {}  # output name here: name in the engine's `numbers`
 
     def __init__(self):
@@ -79,8 +108,8 @@ class BluepeaceAlgorithm(Translated, QgsProcessingAlgorithm):
     def svgIconPath(self):
         return str(ICON)
 
-    def columns(self):
-        """Columns of the main layer for the help: (name, meaning) each."""
+    def tables(self):
+        """Layers and tables of the result for the help: (name, meaning, ((column, meaning), ...)) each."""
         return ()
 
     def shortHelpString(self):
@@ -89,11 +118,12 @@ class BluepeaceAlgorithm(Translated, QgsProcessingAlgorithm):
         for definition in self.parameterDefinitions():
             label, meaning = escaped(definition.description()), escaped(definition.help())
             parts.append(f"<p><b>{label}</b> (<code>{definition.name()}</code>)<br>{meaning}</p>")
-        if self.columns():
-            parts.append(f"<h3>{escaped(self.tr('Columns of the result'))}</h3><table>")
+        parts.append(f"<h3>{escaped(self.tr('Columns of the result'))}</h3>")
+        for table, meaning, columns in self.tables():
+            parts.append(f"<p><b><code>{table}</code></b>: {escaped(meaning)}</p><table>")
             parts += [
                 f"<tr><td {TABLE_STYLE}><code>{name}</code></td><td>{escaped(meaning)}</td></tr>"
-                for name, meaning in self.columns()
+                for name, meaning in columns
             ]
             parts.append("</table>")
         return "\n".join(parts)
@@ -189,39 +219,46 @@ class BluepeaceAlgorithm(Translated, QgsProcessingAlgorithm):
         waiting = context.layersToLoadOnCompletion()
         path = self.parameterAsOutputLayer(parameters, definition.name(), context)
         context.setLayersToLoadOnCompletion(waiting)  # asking has added it; the run asks again
-        if Path(path).suffix.lower() == f".{VECTOR_EXTENSION}" and not path.startswith(("ogr:", "postgres:")):
+        if Path(path).suffix.lower() == f".{self.extension}" and not path.startswith(("ogr:", "postgres:")):
             return ""
         return self.tr(
-            "{label}: {path} was found; the name of a new file that ends in .{extension} was expected, "
-            "since the engine writes several layers and the files beside them."
-        ).format(label=definition.description(), path=path, extension=VECTOR_EXTENSION)
+            "{label}: {path} was found; the name of a new file that ends in .{extension} was expected: the "
+            "engine writes that format, and other files beside it."
+        ).format(label=definition.description(), path=path, extension=self.extension)
 
-    def apart(self, raster, source, parameters, context):
-        """Say so if all features of `source` lie outside `raster`; an empty sentence otherwise."""
-        layer = self.parameterAsRasterLayer(parameters, raster, context)
-        features = self.parameterAsSource(parameters, source, context)
-        if (
-            layer is None
-            or features is None
-            or not layer.crs().isValid()
-            or not features.sourceCrs().isValid()
-        ):
+    def apart(self, one, other, parameters, context):
+        """Say so if `other` lies wholly outside `one`; an empty sentence otherwise."""
+        places = [self.place(name, parameters, context) for name in (one, other)]
+        if None in places:
             return ""
-        transform = QgsCoordinateTransform(features.sourceCrs(), layer.crs(), context.transformContext())
+        (_, crs, extent), (name, other_crs, other_extent) = places
+        transform = QgsCoordinateTransform(other_crs, crs, context.transformContext())
         try:
-            extent = transform.transformBoundingBox(features.sourceExtent())
+            moved = transform.transformBoundingBox(other_extent)
         except QgsCsException:
-            extent = None  # nowhere in the raster's system
-        if extent is not None and layer.extent().intersects(extent):
+            moved = None  # nowhere in the system of the first
+        if moved is not None and extent.intersects(moved):
             return ""
         return self.tr(
-            "{features} and {raster} do not overlap: {names} lies elsewhere. Choose layers of one place, "
+            "{other} and {one} do not overlap: {name} lies elsewhere. Choose layers of one place, "
             "and check that the coordinate reference system of each is the one it was made in."
         ).format(
-            features=self.parameterDefinition(source).description(),
-            raster=self.parameterDefinition(raster).description(),
-            names=features.sourceName(),
+            other=self.parameterDefinition(other).description(),
+            one=self.parameterDefinition(one).description(),
+            name=name,
         )
+
+    def place(self, name, parameters, context):
+        """Give name, coordinate reference system and extent of a layer; None if it says no place."""
+        if self.parameterDefinition(name).type() == "raster":
+            found = self.parameterAsRasterLayer(parameters, name, context)
+            place = None if found is None else (found.name(), found.crs(), found.extent())
+        else:
+            found = self.parameterAsSource(parameters, name, context)
+            place = (
+                None if found is None else (found.sourceName(), found.sourceCrs(), found.sourceExtent())
+            )
+        return place if place is not None and place[1].isValid() else None
 
     # The run
 
@@ -273,9 +310,9 @@ class BluepeaceAlgorithm(Translated, QgsProcessingAlgorithm):
             else QgsProcessingUtils.mapLayerFromString(str(value), context)
         )
         if isinstance(layer, QgsVectorLayer) and not part_only:
-            path = whole_file(layer)
-            if path is not None:
-                return path
+            told = whole_layer(layer)
+            if told is not None:
+                return told
         source = self.parameterAsSource(parameters, name, context)
         if source is None:
             raise QgsProcessingException(self.invalidSourceError(parameters, name))
@@ -375,7 +412,7 @@ class BluepeaceAlgorithm(Translated, QgsProcessingAlgorithm):
             raise EngineFailed(
                 self.tr("The engine reports {path}, but there is no such file.").format(path=written)
             )
-        drawn = f"{written}|layername={self.main_layer}"
+        drawn = f"{written}{self.shown}"
         waiting = context.layersToLoadOnCompletion()
         if destination in waiting:
             details = waiting.pop(destination)
@@ -396,19 +433,30 @@ class BluepeaceAlgorithm(Translated, QgsProcessingAlgorithm):
         return results
 
 
-def whole_file(layer):
-    """Give the path of a layer's file if it says all that the layer shows, else None."""
+def whole_layer(layer):
+    """Give a layer's file, with its name where there are several, if that says all it shows; else None."""
     if layer.providerType() != "ogr" or layer.subsetString() or layer.isModified():
         return None
-    if layer.dataProvider().crs() != layer.crs():
+    provider = layer.dataProvider()
+    if provider.crs() != layer.crs():
         return None  # the engine reads what the file says
+    if len(layer.fields()) != len(provider.fields()):
+        return None  # joined and computed columns are in no file
     registry = QgsProviderRegistry.instance()
-    path = registry.decodeUri("ogr", layer.source()).get("path", "")
-    if not Path(path).is_file():
+    told = {
+        name: value for name, value in registry.decodeUri("ogr", layer.source()).items() if is_given(value)
+    }
+    path = told.pop("path", "")
+    name, number = told.pop("layerName", None), told.pop("layerId", 0)
+    if told or not Path(path).is_file():  # only one kind of geometry, say, or read in a special way
         return None
     layers = registry.providerMetadata("ogr").querySublayers(path)
     drawn = [found for found in layers if found.wkbType() != QgsWkbTypes.Type.NoGeometry]
-    return path if len(drawn) == 1 else None  # the engine reads the only layer with geometries
+    if len(drawn) == 1:
+        return path  # the engine reads the only layer with geometries
+    if name is None:
+        name = next((found.name() for found in layers if found.layerNumber() == number), None)
+    return f"{path}|layername={name}" if name and "|" not in path + name else None
 
 
 class Painter(Translated, QgsProcessingLayerPostProcessorInterface):

@@ -21,7 +21,7 @@ class Basins(BluepeaceAlgorithm):
 
     command = "basins"
     positional = ("dem", "outlets")
-    main_layer = "basins"
+    shown = "|layername=basins"
     numbers = {"BASINS": "basins", "AREA_KM2": "area_km2"}
 
     def name(self):
@@ -49,25 +49,150 @@ class Basins(BluepeaceAlgorithm):
             "Outlines the land that drains to each outlet of a river, measures it on the ellipsoid, and "
             "says which country holds what share of it. Lakes without an outlet are respected where you "
             "name them; all large depressions are reported in the layer depressions. Beside the GeoPackage "
-            "lie a picture, the style, and the record of inputs, parameters and versions by which the other "
-            "side can repeat the run."
+            "lie two pictures (the basins and their hypsometric curves), the elevation bands as a table for "
+            "hydrological models, the style, and the record of inputs, parameters and versions by which the "
+            "other side can repeat the run."
         )
 
-    def columns(self):
-        return (
-            ("outlet_id", self.tr("number of the outlet, in the order of the layer of outlets")),
-            ("name", self.tr("name of the outlet, if the layer has a column name")),
-            ("area_km2", self.tr("area of the basin on the ellipsoid, km²")),
+    def tables(self):
+        outlet = ("outlet_id", self.tr("number of the outlet, in the order of the layer of outlets"))
+        outlet_below = ("outlet_id", self.tr("number of the first outlet downstream, 0 for none"))
+        name = ("name", self.tr("name of the outlet, if the layer has a column name"))
+        upstream = ("upstream_km2", self.tr("land upstream, km²"))
+        length = ("length_km", self.tr("length, km"))
+        share = (
+            (
+                "country",
+                self.tr(
+                    "name of the country; “overlap: A, B” is land that several countries' polygons cover, "
+                    "“no country” land that none does"
+                ),
+            ),
+            ("area_km2", self.tr("land of the country, km²")),
+            ("share_pct", self.tr("its share, percent; the shares add up to 100")),
+        )
+        band = (
+            ("z_from_m", self.tr("lower limit of the band, m")),
+            ("z_to_m", self.tr("upper limit of the band, m")),
+        )
+        land = (
+            outlet,
+            name,
+            ("area_km2", self.tr("area on the ellipsoid, km²")),
             ("snap_m", self.tr("how far the outlet was moved to reach its river, m")),
             (
                 "touches_edge",
-                self.tr("true if the basin reaches the rim of the elevation model: it may be larger"),
+                self.tr("true if the land reaches the rim of the elevation model: it may be larger"),
             ),
             ("zmin_m", self.tr("lowest elevation, m")),
             ("zmean_m", self.tr("mean elevation, weighted by area, m")),
             ("zmax_m", self.tr("highest elevation, m")),
             ("slope_deg", self.tr("mean slope, degrees")),
             ("length_km", self.tr("longest way of the water to the outlet, km")),
+        )
+        return (
+            (
+                "basins",
+                self.tr("all land above each outlet; of outlets on one river, one lies in the other"),
+                land,
+            ),
+            (
+                "subbasins",
+                self.tr("the land between an outlet and those above it, each place once"),
+                (*land, ("downstream_id", self.tr("number of the next outlet downstream, 0 for none"))),
+            ),
+            (
+                "streams",
+                self.tr("rivers as lines from confluence to confluence, drawn downstream"),
+                (
+                    ("stream_id", self.tr("number of the stream")),
+                    ("downstream_id", self.tr("number of the stream it flows into, 0 for none")),
+                    outlet_below,
+                    ("strahler", self.tr("order after Strahler")),
+                    length,
+                    upstream,
+                ),
+            ),
+            (
+                "depressions",
+                self.tr("large depressions, whatever became of them"),
+                (
+                    ("area_km2", self.tr("area of the water if it stood up to the spill point, km²")),
+                    ("depth_m", self.tr("its depth, m")),
+                    ("volume_km3", self.tr("its volume, km³")),
+                    ("level_m", self.tr("elevation of the spill point, m")),
+                    ("spill_x", self.tr("place of the spill point, in the system of the elevation model")),
+                    ("spill_y", self.tr("place of the spill point, in the system of the elevation model")),
+                ),
+            ),
+            (
+                "outlets",
+                self.tr("the outlets where they were placed"),
+                (
+                    outlet,
+                    name,
+                    ("snap_m", self.tr("how far the outlet was moved to reach its river, m")),
+                    upstream,
+                    ("known_km2", self.tr("known area, if its column was named, km²")),
+                    ("given_x", self.tr("where the point was given, in the system of the elevation model")),
+                    ("given_y", self.tr("where the point was given, in the system of the elevation model")),
+                ),
+            ),
+            (
+                "crossings",
+                self.tr("points where a river crosses a border; empty without countries"),
+                (
+                    ("crossing_id", self.tr("number of the crossing")),
+                    ("from_country", self.tr("country that the river leaves")),
+                    ("to_country", self.tr("country that the river enters")),
+                    upstream,
+                    outlet_below,
+                ),
+            ),
+            (
+                "border_reaches",
+                self.tr("rivers where they run along a border, as lines; empty without countries"),
+                (
+                    ("reach_id", self.tr("number of the reach")),
+                    ("country_a", self.tr("one country beside the river, the first by name")),
+                    ("country_b", self.tr("the other country beside the river")),
+                    length,
+                    ("upstream_km2", self.tr("land upstream of its lower end, km²")),
+                    outlet_below,
+                ),
+            ),
+            ("shares", self.tr("table: what each country holds of each basin"), (outlet, *share)),
+            (
+                "crossing_shares",
+                self.tr("table: what each country holds of the land upstream of each crossing"),
+                (("crossing_id", self.tr("number of the crossing")), *share),
+            ),
+            (
+                "bands",
+                self.tr("table: the area of each basin by elevation"),
+                (outlet, *band, ("area_km2", self.tr("area of the band, km²"))),
+            ),
+            (
+                "bands.csv",
+                self.tr("file beside the GeoPackage: the same bands as hydrological models take them"),
+                (
+                    outlet,
+                    name,
+                    ("band", self.tr("number of the band, 1 is the lowest of the basin")),
+                    *band,
+                    ("z_mean_m", self.tr("mean elevation, m")),
+                    ("area_km2", self.tr("area of the band, km²")),
+                    ("area_pct", self.tr("its share of the basin, percent")),
+                    ("slope_deg", self.tr("mean slope, degrees")),
+                    (
+                        "aspect_deg",
+                        self.tr(
+                            "direction to which the land falls on the whole, degrees clockwise from north; "
+                            "empty where it falls to all sides alike"
+                        ),
+                    ),
+                ),
+            ),
         )
 
     def initAlgorithm(self, config=None):  # noqa: ARG002 - QGIS passes it
@@ -85,7 +210,10 @@ class Basins(BluepeaceAlgorithm):
             QgsProcessingParameterFeatureSource(
                 "countries", self.tr("Countries"), [QgsProcessing.SourceType.TypeVectorPolygon], optional=True
             ),
-            self.tr("Polygons of countries; with them each basin is shared out among the countries."),
+            self.tr(
+                "Polygons of countries; with them each basin is shared out among the countries, and the "
+                "places are found where rivers cross borders or run along them."
+            ),
         )
         self.add(
             QgsProcessingParameterField(
@@ -214,8 +342,10 @@ class Basins(BluepeaceAlgorithm):
                 "out", self.tr("Basins"), QgsProcessing.SourceType.TypeVectorPolygon
             ),
             self.tr(
-                "GeoPackage to write: the layer basins is drawn; subbasins, streams, depressions and outlets "
-                "(as they were placed) and the tables shares and bands lie in it too."
+                "GeoPackage to write: the layer basins is drawn; subbasins, streams, depressions, outlets "
+                "(as they were placed), crossings (points where a river crosses a border), border_reaches "
+                "(lines where it runs along one) and the tables shares, crossing_shares and bands lie in it "
+                "too."
             ),
         )
         self.add(
@@ -235,7 +365,10 @@ class Basins(BluepeaceAlgorithm):
             )
         )
         self.addOutput(QgsProcessingOutputFile("picture", self.tr("Picture of the basins")))
-        self.addOutput(QgsProcessingOutputFile("bands", self.tr("Picture of the elevation bands")))
+        self.addOutput(QgsProcessingOutputFile("curves", self.tr("Picture of the hypsometric curves")))
+        self.addOutput(
+            QgsProcessingOutputFile("bands", self.tr("Elevation bands for hydrological models (CSV)"))
+        )
 
     def problems(self, parameters, context):
         yield from super().problems(parameters, context)

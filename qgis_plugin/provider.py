@@ -7,6 +7,7 @@ from qgis.PyQt.QtGui import QIcon
 
 from .algorithm import VECTOR_EXTENSION
 from .basins import Basins
+from .shares import Shares
 from .translation import Translated
 
 ICON = Path(__file__).parent / "icon.svg"
@@ -32,7 +33,8 @@ class BluepeaceProvider(Translated, QgsProcessingProvider):
         return str(ICON)
 
     def loadAlgorithms(self):
-        self.addAlgorithm(Basins())
+        for algorithm in (Basins, Shares):
+            self.addAlgorithm(algorithm())
 
     def supportsNonFileBasedOutput(self):
         """Say no: the engine is another process and writes files."""

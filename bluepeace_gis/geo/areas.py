@@ -1,6 +1,6 @@
 """True areas of polygons on the ellipsoid of their CRS, and edges made straight on another map."""
 
-from typing import Any
+from typing import Any, Final
 
 import geopandas as gpd
 import numpy as np
@@ -11,6 +11,8 @@ from pyproj import CRS
 from bluepeace_gis.errors import BadInput
 from bluepeace_gis.geo.crs import geographic, horizontal, label, to_geographic, unbound, unit
 from bluepeace_gis.geo.ellipsoid import Ellipsoid, Reals
+
+M2_PER_KM2: Final = 1e6
 
 # An edge is cut into pieces no longer than this before its curve on the sphere is followed by a
 # parabola through its middle; the error falls with the 4th power of piece / Earth, here 1e-12.

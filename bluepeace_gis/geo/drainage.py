@@ -11,6 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bluepeace_gis.errors import BadInput, GridMismatch
+from bluepeace_gis.geo.areas import M2_PER_KM2
 from bluepeace_gis.geo.crs import unit
 from bluepeace_gis.geo.grid import Grid
 from bluepeace_gis.kernels import (
@@ -40,7 +41,6 @@ Edges = Literal["drain", "closed"]
 Method = Literal["d8", "d-infinity", "multiple"]
 Table = Literal["esri", "ldd", "taudem", "grass"]
 
-M2_PER_KM2: Final = 1e6
 
 # Among all lower neighbours water divides as their slopes to this power, which came nearest to the exact
 # areas on a cone: Freeman (1991), doi:10.1016/0098-3004(91)90048-I.

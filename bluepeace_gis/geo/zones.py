@@ -15,7 +15,7 @@ from pyproj import Transformer
 from rasterio.features import rasterize
 
 from bluepeace_gis.errors import BadInput, OutsideGrid
-from bluepeace_gis.geo.areas import REPROJECTED_PIECE_M, densified, polygon_areas_m2
+from bluepeace_gis.geo.areas import M2_PER_KM2, REPROJECTED_PIECE_M, densified, polygon_areas_m2
 from bluepeace_gis.geo.crs import horizontal, label, same_crs, unit
 from bluepeace_gis.geo.grid import Grid, apply
 
@@ -140,7 +140,7 @@ def shares(
     if len(shapes) == 0:
         return _table([], [], [], [])
     if total_km2 is None:
-        total_km2 = polygon_areas_m2(gpd.GeoSeries(shapes, crs=zones.crs)) / 1e6
+        total_km2 = polygon_areas_m2(gpd.GeoSeries(shapes, crs=zones.crs)) / M2_PER_KM2
     totals_km2 = _totals(zones, total_km2, names)
 
     owner, claims, pieces = [], [], []
@@ -154,7 +154,7 @@ def shares(
             f"None of the {len(country)} countries reaches any of the {len(shapes)} zones; expected them to "
             "overlap. Check the CRSs of both layers and the place they show."
         )
-    measured_km2 = polygon_areas_m2(gpd.GeoSeries(pieces, crs=zones.crs)) / 1e6
+    measured_km2 = polygon_areas_m2(gpd.GeoSeries(pieces, crs=zones.crs)) / M2_PER_KM2
     if warn:
         _warn_of_disputes(claims, measured_km2)
 
@@ -227,7 +227,29 @@ def _totals(
 def dissolved(
     zones: gpd.GeoDataFrame, countries: gpd.GeoDataFrame, country_field: str
 ) -> tuple[list[str], NDArray[Any]]:
-    """Names of the countries (m,), in their order, and one geometry each (m,) in the CRS of the zones."""
+    """Join the features of each country and put them into the CRS of the zones.
+
+    Parameters
+    ----------
+    zones : polygons, with a CRS
+        What lies far from them may be left out.
+    countries : Polygon or MultiPolygon, with a CRS
+    country_field : str
+        The column of ``countries`` with their names.
+
+    Returns
+    -------
+    names : (m,) of str
+        In the order in which they come first.
+    borders : (m,) of geometry
+
+    Raises
+    ------
+    UnknownCrs
+        If the layer of countries has no CRS.
+    BadInput
+        If the column or a name is missing.
+    """
     horizontal(countries.crs, "The layer of countries")
     _check_column(countries, country_field, "countries")
     field = countries[country_field]

@@ -81,6 +81,8 @@ def basins_picture(
     countries: gpd.GeoDataFrame | None = None,
     country_field: str = "name",
     shares: pd.DataFrame | None = None,
+    crossings: gpd.GeoDataFrame | None = None,
+    border_reaches: gpd.GeoDataFrame | None = None,
     title: str = "Basins",
 ) -> Path:
     """Draw basins with their rivers on shaded relief, and whose land they are, as a PNG.
@@ -100,6 +102,10 @@ def basins_picture(
         Borders to draw.
     shares : table of outlet_id, country, area_km2, share_pct, optional
         Listed beside the map.
+    crossings : points, optional
+        Where rivers cross a border.
+    border_reaches : lines, optional
+        Where rivers run along one.
     title : str
 
     Returns
@@ -129,6 +135,7 @@ def basins_picture(
         _draw_outlines(axes, basins, view)
         labels = Labels(axes)
         names = _names(basins)
+        extras = _draw_borders(axes, crossings, border_reaches, grid)
         _draw_outlets(axes, outlets, basins, names, labels)
         _draw_scale(axes, view, labels)
         note = f"Areas on the ellipsoid. Map in {label(grid.crs)}."
@@ -144,7 +151,9 @@ def basins_picture(
                 map_height / height,
             )
         )
-        depth = map_height - _draw_legend(panel, map_height, with_borders=countries is not None)
+        depth = map_height - _draw_legend(
+            panel, map_height, [*extras, *([] if countries is None else ["countries"])]
+        )
         _draw_panel(panel, basins, names, shares, depth)
         return _save(figure, path)
 
@@ -404,17 +413,40 @@ def _draw_outlets(
         if each in areas
     ]
     places.sort(key=lambda place: (-areas[place[0]], str(place[0])))
-    axes.plot([x for _, x, _ in places], [y for _, _, y in places], **_outlet_marker(), zorder=8)
+    axes.plot([x for _, x, _ in places], [y for _, _, y in places], **_marker("outlets"), zorder=8)
     labels.keep_free((x, y) for _, x, y in places)
     for outlet, x, y in places[:OUTLETS_LABELLED]:
         labels.place_beside(f"{names[outlet]}\n{kilometres2(areas[outlet])}", x, y)
 
 
-def _outlet_marker() -> dict[str, Any]:
-    style = styles.LAYERS["outlets"]
+def _draw_borders(
+    axes: Axes, crossings: gpd.GeoDataFrame | None, reaches: gpd.GeoDataFrame | None, grid: Grid
+) -> list[str]:
+    """Draw where rivers run along borders and cross them; return the layers that the legend must name."""
+    drawn = []
+    if reaches is not None and len(reaches):
+        style = styles.LAYERS["border_reaches"]
+        lines = [shapely.get_coordinates(line) for line in reaches.to_crs(grid.crs).geometry]
+        width = style.width_mm * POINTS_PER_MM
+        axes.add_collection(
+            LineCollection(lines, colors=style.fill, linewidths=width, zorder=5), autolim=False
+        )
+        drawn.append("border_reaches")
+    if crossings is not None and len(crossings):
+        points = crossings.to_crs(grid.crs).geometry
+        axes.plot(points.x, points.y, **_marker("crossings"), zorder=7)
+        drawn.append("crossings")
+    return drawn
+
+
+_MARKERS: Final = {"circle": "o", "diamond": "D"}
+
+
+def _marker(layer: str) -> dict[str, Any]:
+    style = styles.LAYERS[layer]
     return {
         "linestyle": "none",
-        "marker": "o",
+        "marker": _MARKERS[style.marker],
         "markersize": style.size_mm * POINTS_PER_MM * 0.8,
         "markerfacecolor": style.fill,
         "markeredgecolor": style.outline,
@@ -542,17 +574,17 @@ def _draw_panel(
         axes.text(0, -depth, text, size=7.5, va="top", style="italic")
 
 
-def _draw_legend(axes: Axes, height: float, *, with_borders: bool) -> float:
+def _draw_legend(axes: Axes, height: float, extras: Sequence[str]) -> float:
     """Say at the bottom of the panel what lines and points are; return the inches this takes."""
     axes.set_axis_off()  # its unit is the inch, so that texts fit
     axes.set_xlim(0, _PANEL_WIDTH)
     axes.set_ylim(-height, 0)
-    rows = ["outlets", "streams", "basins", *(["countries"] if with_borders else [])]
+    rows = ["outlets", "streams", "basins", *extras]
     for position, name in enumerate(reversed(rows)):
         style = styles.LAYERS[name]
         y = -height + 0.1 + 0.2 * position
         if style.geometry == "point":
-            axes.plot([0.2], [y], **_outlet_marker())
+            axes.plot([0.2], [y], **_marker(name))
         else:
             colour = style.fill if style.geometry == "line" else style.outline
             dashes: Any = _BORDER_DASHES if style.dash == "dash dot" else "solid"

@@ -145,6 +145,8 @@ def basins(
             countries=land,
             country_field=country_field or "",
             shares=found.layers["shares"],
+            crossings=found.layers["crossings"],
+            border_reaches=found.layers["border_reaches"],
             title=_title(found),
         )
         quicklook.hypsometric_picture(
@@ -206,6 +208,8 @@ def _record(asked: dict[str, Any], inputs: dict[str, Path], found: Basins) -> di
             "depressions_reported_from_km2": defaults.DEPRESSION_MIN_KM2,
             "depressions_reported_from_m": defaults.DEPRESSION_MIN_M,
             "slope": "Horn 1981, doi:10.1109/PROC.1981.11918",
+            "pfafstetter": "Verdin and Verdin 1999, doi:10.1016/S0022-1694(99)00011-6",
+            "pfafstetter_levels": defaults.PFAFSTETTER_LEVELS,
             "stream_order": "Strahler 1957, doi:10.1029/TR038i006p00913",
             "on_the_border_within_m": defaults.BORDER_M,
             "on_the_border_within_cells": defaults.BORDER_CELLS,

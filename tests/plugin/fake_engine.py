@@ -14,6 +14,10 @@ import time
 from pathlib import Path
 
 PROTOCOLS = {"too new": "2.0", "a minor ahead": "1.7"}
+NUMBERS = {
+    "basins": {"basins": 3, "area_km2": 12.5},
+    "shares": {"zones": 2, "area_km2": 7.5},
+}
 
 
 def say(**line):
@@ -28,7 +32,7 @@ def record(words):
         with Path(place).open("a", encoding="utf-8") as file:
             file.write(json.dumps(told) + "\n")
     copies = os.environ.get("FAKE_ENGINE_COPIES")
-    if copies and len(words) > 2:
+    if copies and len(words) > 2 and Path(words[2]).is_file():
         shutil.copy(words[2], copies)
 
 
@@ -38,7 +42,7 @@ def write_product(path, *, complete=True):
     work.mkdir(parents=True, exist_ok=True)
     (work / path.name).write_text("half a product", encoding="utf-8")
     if complete:
-        ready = os.environ.get("FAKE_ENGINE_PRODUCT")  # a real GeoPackage where QGIS will load it
+        ready = os.environ.get("FAKE_ENGINE_PRODUCT")  # a real layer or table where QGIS will load it
         if ready:
             shutil.copy(ready, work / path.name)
         (work / path.name).replace(path)
@@ -118,7 +122,7 @@ def lies(out):
 
 def crash_after_the_result(out):
     write_product(out)
-    say(result={"outputs": {"out": str(out)}, "numbers": {"basins": 3, "area_km2": 12.5}})
+    say(result={"outputs": {"out": str(out)}, "numbers": NUMBERS[sys.argv[1]]})
     return 139
 
 
@@ -126,7 +130,7 @@ def good(out):
     say(warning="Outlet 2 was moved by 120 m.")
     write_product(out)
     say(done=1.0, message="wrote")
-    say(result={"outputs": {"out": str(out)}, "numbers": {"basins": 3, "area_km2": 12.5}})
+    say(result={"outputs": {"out": str(out)}, "numbers": NUMBERS[sys.argv[1]]})
     return 0
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from qgis.core import (
     QgsApplication,
     QgsCoordinateReferenceSystem,
+    QgsField,
     QgsFeatureRequest,
     QgsProcessingAlgRunnerTask,
     QgsProcessingContext,
@@ -29,6 +30,7 @@ from qgis.core import (
     QgsSettings,
     QgsVectorLayer,
 )
+from qgis.PyQt.QtCore import QVariant
 
 sys.path.insert(0, os.environ["QGIS_PLUGINPATH"])
 PLUGIN = "blue_peace"
@@ -68,7 +70,9 @@ class Recorder(QgsProcessingFeedback):
 def outlets_as(kind, path):
     """Give the outlets in one of the shapes in which QGIS hands features over."""
     layer = QgsVectorLayer(path, "My outlets", "ogr")
-    if kind == "memory":
+    if kind == "computed":
+        layer.addExpressionField("\"known_km2\" * 2", QgsField("twice_km2", QVariant.Double))
+    elif kind == "memory":
         layer = layer.materialize(QgsFeatureRequest())
     elif kind == "subset":
         layer.setSubsetString("\"name\" <> 'upper'")
@@ -95,15 +99,21 @@ def dem_as(kind, path):
     return layer
 
 
-def run(parameters, outlets_kind=None, dem_kind=None, cancel_at=None, handshake_seconds=None):
-    """Check, prepare and run the algorithm, as the toolbox does."""
+def algorithm_called(name):
+    return QgsApplication.processingRegistry().algorithmById(f"bluepeace:{name}")
+
+
+def run(
+    parameters, name="basins", outlets_kind=None, dem_kind=None, cancel_at=None, handshake_seconds=None
+):
+    """Check, prepare and run an algorithm, as the toolbox does."""
     engine = importlib.import_module(f"{PLUGIN}.engine")
     engine.HANDSHAKE_SECONDS = handshake_seconds or HANDSHAKE_SECONDS
     if outlets_kind is not None:
         parameters["outlets"] = outlets_as(outlets_kind, parameters["outlets"])
     if dem_kind is not None:
         parameters["dem"] = dem_as(dem_kind, parameters["dem"])
-    algorithm = QgsApplication.processingRegistry().algorithmById("bluepeace:basins").create()
+    algorithm = algorithm_called(name).create()
     context = QgsProcessingContext()
     context.setProject(QgsProject.instance())
     feedback = Recorder(cancel_at)
@@ -130,9 +140,9 @@ def left_in_temporary_folder():
     return sorted(path.name for path in Path(QgsProcessingUtils.tempFolder()).glob("bluepeace-*"))
 
 
-def load(parameters, style=None):
+def load(parameters, name="basins", style=None):
     """Run with the result to be loaded, load it as QGIS does, and tell how it looks."""
-    algorithm = QgsApplication.processingRegistry().algorithmById("bluepeace:basins")
+    algorithm = algorithm_called(name)
     project = QgsProject.instance()
     context = QgsProcessingContext()
     context.setProject(project)
@@ -146,7 +156,7 @@ def load(parameters, style=None):
     kept = "earlier" in context.layersToLoadOnCompletion()
     context.setLayersToLoadOnCompletion({})
     definition = QgsProcessingOutputLayerDefinition(out, project)
-    definition.destinationName = "My basins"
+    definition.destinationName = "My result"
     # in a thread of its own, as the toolbox does: QGIS then hands another context to the run
     task = QgsProcessingAlgRunnerTask(algorithm, {**parameters, "out": definition}, context, feedback)
     ended = []
@@ -168,11 +178,12 @@ def load(parameters, style=None):
     for source, details in context.layersToLoadOnCompletion().items():
         layer = QgsProcessingUtils.mapLayerFromString(source, context)
         details.postProcessor().postProcessLayer(layer, context, feedback)
-        symbol = layer.renderer().symbol() if layer.renderer().type() == "singleSymbol" else None
+        renderer = layer.renderer()  # a table has none
+        symbol = renderer.symbol() if renderer is not None and renderer.type() == "singleSymbol" else None
         answer["layers"][details.name] = {
             "source": source,
             "features": layer.featureCount(),
-            "renderer": layer.renderer().type(),
+            "columns": {field.name(): field.typeName() for field in layer.fields()},
             "colour": symbol.color().name() if symbol is not None else None,
         }
     return answer
@@ -205,9 +216,9 @@ def handshake(program):
         return {"error": str(failure)}
 
 
-def describe():
-    """Tell all that the toolbox shows of the algorithm."""
-    algorithm = QgsApplication.processingRegistry().algorithmById("bluepeace:basins")
+def describe(name):
+    """Tell all that the toolbox shows of an algorithm."""
+    algorithm = algorithm_called(name)
     parameters = {}
     for definition in algorithm.parameterDefinitions():
         parameters[definition.name()] = {
@@ -221,10 +232,14 @@ def describe():
     return {
         "parameters": parameters,
         "outputs": [definition.name() for definition in algorithm.outputDefinitions()],
-        "columns": [name for name, _ in algorithm.columns()],
+        "tables": {table: [column for column, _ in columns] for table, _, columns in algorithm.tables()},
         "help": algorithm.shortHelpString(),
         "tags": algorithm.tags(),
         "group": algorithm.group(),
+        "files": {
+            definition.name(): [definition.defaultFileExtension(), definition.createFileFilter()]
+            for definition in algorithm.destinationParameterDefinitions()
+        },
         "icon": not algorithm.icon().pixmap(32, 32).isNull(),
         "positional": list(algorithm.positional),
     }
@@ -240,7 +255,7 @@ def reload():
         seen.append(registry.providerById("bluepeace") is not None)
         again = package.classFactory(None)
         again.initProcessing()
-        seen.append(registry.algorithmById("bluepeace:basins") is not None)
+        seen.append(algorithm_called("basins") is not None)
         again.unload()
         STARTED.initProcessing()
     return {"seen": seen}

@@ -15,6 +15,9 @@ STREAM_CELLS: Final = 100.0
 DEPRESSION_MIN_KM2: Final = 0.1
 DEPRESSION_MIN_M: Final = 1.0
 
+# Digits of the Pfafstetter code of a subbasin: four tell 9^4 parts of a basin apart.
+PFAFSTETTER_LEVELS: Final = 4
+
 # Height of an elevation band: hydrological models such as HBV and RS MINERVE are set up with 100-300 m.
 BAND_M: Final = 200.0
 # More bands than this are a mistake of units (a height in feet or centimetres, a band of 1 mm).

@@ -20,8 +20,8 @@ from bluepeace_gis.analyses.basins.relief import Relief
 from bluepeace_gis.analyses.basins.rivers import stream_layer
 from bluepeace_gis.errors import BadInput
 from bluepeace_gis.geo import zones
+from bluepeace_gis.geo.areas import M2_PER_KM2
 from bluepeace_gis.geo.drainage import (
-    M2_PER_KM2,
     Drainage,
     Drained,
     Edges,
@@ -155,44 +155,35 @@ def delineate_basins(
         # that no terminal lake takes must then leave through the outlets found.
         drained = _nested(route((row, column), "closed"), dem, row, column)
     tell(0.5)
-    places, first, place_of = _distinct(row, column)
-    zone, downstream = drained.drainage.delineate(*places)
-    tell(0.6)
-    relief = Relief.of(dem, drained.drainage, zone, len(first), band_m)
-    below = np.concatenate([[0], downstream])
-    order = _upstream_first(below)
-    nested = relief.gathered(below, order)
-    zone_of = place_of + 1
-    upstream_km2 = nested.columns(zone_of)["area_km2"]
+    nest = _Nest.of(drained.drainage, row, column)
+    relief = Relief.of(dem, drained.drainage, nest.zone, nest.count, band_m)
+    nested = relief.gathered(nest.below, nest.order)
+    upstream_km2 = nested.columns(nest.zone_of)["area_km2"]
     compare_areas(points, upstream_km2)
+    tell(0.6)
+    own = _outlines(nest, grid)
+    measured = (_lengths_m(drained.drainage, nest), _touches(drained.drainage, nest))
+    outlet_m = drained.drainage.path_lengths_m[nest.places]
     tell(0.7)
-    parts = outline(zone, grid)
-    own = np.full(len(first) + 1, None, object)
-    own[parts["value"].to_numpy()] = parts.geometry.to_numpy()
-    whole = _union_down(own, below, order)
-    tell(0.8)
-    basins = _basin_layer(points, zone_of, nested, whole, distance_m)
-    own_touches = _touches(drained.drainage, zone, places, below.size)
-    own_farthest_m = _farthest_m(drained.drainage, zone, below.size)
-    outlet_m = np.concatenate([[0.0], drained.drainage.path_lengths_m[places]])
-    basins["touches_edge"] = _greatest_upstream(own_touches, below, order)[zone_of]
-    longest_m = _greatest_upstream(own_farthest_m, below, order) - outlet_m
-    basins["length_km"] = longest_m[zone_of] / 1000
-    basins = basins[BASIN_COLUMNS]
+    basins = _basin_layer(points, nest, nested, own, distance_m, measured, outlet_m)
     _warn_of_edges(basins)
-    layers: dict[str, Any] = {"basins": basins}
-    layers["subbasins"] = _subbasin_layer(
-        basins.iloc[first], relief, own, downstream, own_touches[1:], (own_farthest_m - outlet_m)[1:] / 1000
+    by_outlet = _by_outlet(nest, basins)
+    codes = drained.drainage.pfafstetter(
+        defaults.PFAFSTETTER_LEVELS, outlets=nest.places, tributary_min_km2=channel_km2
     )
-    layers["streams"] = stream_layer(drained.drainage, zone, places, channel_km2)
-    layers["depressions"] = depression_layer(drained, dem)
-    layers["outlets"] = _outlet_layer(points, grid, row, column, distance_m, upstream_km2)
+    tell(0.8)
+    bands = nested.band_table(basins, nest.zone_of, grid)
+    layers: dict[str, Any] = {
+        "basins": basins,
+        "subbasins": _subbasin_layer(basins, nest, relief, own, measured, outlet_m, codes[nest.places]),
+        "streams": stream_layer(drained.drainage, by_outlet, nest.places, channel_km2),
+        "depressions": depression_layer(drained, dem),
+        "outlets": _outlet_layer(points, grid, row, column, distance_m, upstream_km2),
+        "shares": _shares(basins, countries, country_field),
+        "bands": bands[["outlet_id", "z_from_m", "z_to_m", "area_km2"]],
+    }
     tell(0.9)
-    layers["shares"] = _shares(basins, countries, country_field)
-    by_outlet = _by_outlet(zone, basins["outlet_id"].to_numpy(), first)
     layers |= trace_borders(drained.drainage, by_outlet, countries, country_field, streams_km2=channel_km2)
-    bands = nested.band_table(basins, zone_of, grid)
-    layers["bands"] = bands[["outlet_id", "z_from_m", "z_to_m", "area_km2"]]
     tell(1.0)
     return Basins(layers, drained, bands, by_outlet, channel_km2)
 
@@ -283,8 +274,47 @@ def _nested(drained: Drained, dem: xr.DataArray, row: Indices, column: Indices) 
     )
 
 
+@dataclass(frozen=True)
+class _Nest:
+    """The land divided among outlets, and which drains to which.
+
+    places    (row, column) of the distinct cells of outlets, zones 1..n
+    first     (n,)  the first outlet of each zone
+    zone_of   (m,)  the zone of each outlet
+    zone      (rows, columns)  0 for none
+    below     (n + 1,)  the next zone downstream, 0 for none
+    order     (n,)  the zones, each ahead of the one it drains to
+    """
+
+    places: tuple[Indices, Indices]
+    first: Indices
+    zone_of: Indices
+    zone: NDArray[np.int32]
+    below: Indices
+    order: Indices
+
+    @property
+    def count(self) -> int:
+        return len(self.first)
+
+    @classmethod
+    def of(cls, drainage: Drainage, row: Indices, column: Indices) -> "_Nest":
+        places, first, place_of = _distinct(row, column)
+        zone, downstream = drainage.delineate(*places)
+        below = np.concatenate([[0], downstream]).astype(np.int64)
+        return cls(places, first, place_of + 1, zone, below, _upstream_first(below))
+
+    def greatest(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return for each zone the greatest value among it and all that drain into it."""
+        greatest = values.copy()
+        for k in self.order:
+            if self.below[k] > 0:
+                greatest[self.below[k]] = max(greatest[self.below[k]], greatest[k])
+        return greatest
+
+
 def _upstream_first(below: Indices) -> Indices:
-    """Order subbasins 1..n so that each stands ahead of the one it drains to."""
+    """Order zones 1..n so that each stands ahead of the one it drains to."""
     waits = np.bincount(below[1:], minlength=below.size)
     waits[0] = 0
     order = [int(k) for k in np.flatnonzero(waits == 0) if k > 0]
@@ -297,57 +327,65 @@ def _upstream_first(below: Indices) -> Indices:
     return np.array(order, np.int64)
 
 
-def _union_down(own: NDArray[Any], below: Indices, order: Indices) -> NDArray[Any]:
-    """Join the outline of each subbasin with those of all that drain into it."""
+def _outlines(nest: _Nest, grid: Grid) -> NDArray[Any]:
+    """Outline each zone, (n + 1,); the first place is empty."""
+    parts = outline(nest.zone, grid)
+    own = np.full(nest.count + 1, None, object)
+    own[parts["value"].to_numpy()] = parts.geometry.to_numpy()
+    return own
+
+
+def _union_down(own: NDArray[Any], nest: _Nest) -> NDArray[Any]:
+    """Join the outline of each zone with those of all that drain into it."""
     parts: list[list[Any]] = [[] if shape is None else [shape] for shape in own]
     whole = own.copy()
-    for k in order:
+    for k in nest.order:
         whole[k] = shapely.union_all(parts[k]) if len(parts[k]) > 1 else parts[k][0]
-        if below[k] > 0:
-            parts[below[k]].append(whole[k])
+        if nest.below[k] > 0:
+            parts[nest.below[k]].append(whole[k])
     return whole
 
 
+def _lengths_m(drainage: Drainage, nest: _Nest) -> Reals:
+    """Measure the longest way from a cell of each zone to where its water ends, (n + 1,), m."""
+    farthest = np.zeros(nest.count + 1)
+    np.maximum.at(farthest, nest.zone.ravel(), drainage.path_lengths_m.ravel())
+    return farthest
+
+
+def _touches(drainage: Drainage, nest: _Nest) -> NDArray[np.bool_]:
+    """Tell for each zone, (n + 1,), whether its land may go on beyond the surface's end."""
+    ends = drainage.open_ends.copy()
+    ends[nest.places] = False  # the outlet itself may stand at the rim
+    touched = np.zeros(nest.count + 1, bool)
+    touched[np.unique(nest.zone[ends])] = True
+    return touched
+
+
 def _basin_layer(
-    points: gpd.GeoDataFrame, zone_of: Indices, relief: Relief, whole: NDArray[Any], distance_m: Reals
+    points: gpd.GeoDataFrame,
+    nest: _Nest,
+    nested: Relief,
+    own: NDArray[Any],
+    distance_m: Reals,
+    measured: tuple[Reals, NDArray[np.bool_]],
+    outlet_m: Reals,
 ) -> gpd.GeoDataFrame:
-    return gpd.GeoDataFrame(
+    lengths_m, touches = measured
+    longest_m = nest.greatest(lengths_m)[1:] - outlet_m
+    layer = gpd.GeoDataFrame(
         {
             "outlet_id": points["outlet_id"].to_numpy(),
             "name": points["name"].to_numpy(),
             "snap_m": distance_m,
-            **relief.columns(zone_of),
+            "touches_edge": nest.greatest(touches)[nest.zone_of],
+            "length_km": longest_m[nest.zone_of - 1] / 1000,
+            **nested.columns(nest.zone_of),
         },
-        geometry=whole[zone_of],
+        geometry=_union_down(own, nest)[nest.zone_of],
         crs=points.crs,
     )
-
-
-def _touches(
-    drainage: Drainage, zone: NDArray[np.int32], places: tuple[Indices, Indices], count: int
-) -> NDArray[np.bool_]:
-    """Tell for each zone 0..count-1 whether its land may go on beyond the surface's end."""
-    ends = drainage.open_ends.copy()
-    ends[places] = False  # the outlet itself may stand at the rim
-    touched = np.zeros(count, bool)
-    touched[np.unique(zone[ends])] = True
-    return touched
-
-
-def _farthest_m(drainage: Drainage, zone: NDArray[np.int32], count: int) -> Reals:
-    """Measure the longest way from a cell of each zone 0..count-1 to where its water ends, m."""
-    farthest = np.zeros(count)
-    np.maximum.at(farthest, zone.ravel(), drainage.path_lengths_m.ravel())
-    return farthest
-
-
-def _greatest_upstream(values: NDArray[Any], below: Indices, order: Indices) -> NDArray[Any]:
-    """Return for each zone the greatest value among it and all that drain into it."""
-    greatest = values.copy()
-    for k in order:
-        if below[k] > 0:
-            greatest[below[k]] = max(greatest[below[k]], greatest[k])
-    return greatest
+    return layer[BASIN_COLUMNS]
 
 
 def _warn_of_edges(basins: gpd.GeoDataFrame) -> None:
@@ -365,26 +403,30 @@ def _warn_of_edges(basins: gpd.GeoDataFrame) -> None:
 
 def _subbasin_layer(
     basins: gpd.GeoDataFrame,
+    nest: _Nest,
     relief: Relief,
     own: NDArray[Any],
-    downstream: NDArray[np.int32],
-    touches_edge: NDArray[np.bool_],
-    length_km: Reals,
+    measured: tuple[Reals, NDArray[np.bool_]],
+    outlet_m: Reals,
+    codes: Indices,
 ) -> gpd.GeoDataFrame:
     """Tell of the land between an outlet and those above it."""
-    ids = np.concatenate([[0], basins["outlet_id"].to_numpy()])
+    lengths_m, touches = measured
+    heads = basins.iloc[nest.first]
+    ids = np.concatenate([[0], heads["outlet_id"].to_numpy()])
     layer = gpd.GeoDataFrame(
         {
-            **{name: basins[name].to_numpy() for name in ("outlet_id", "name", "snap_m")},
-            **relief.columns(np.arange(1, len(basins) + 1)),
-            "touches_edge": touches_edge,
-            "length_km": length_km,
-            "downstream_id": ids[downstream],
+            **{name: heads[name].to_numpy() for name in ("outlet_id", "name", "snap_m")},
+            **relief.columns(np.arange(1, nest.count + 1)),
+            "touches_edge": touches[1:],
+            "length_km": (lengths_m[1:] - outlet_m) / 1000,
+            "downstream_id": ids[nest.below[1:]],
+            "pfafstetter": codes,
         },
         geometry=own[1:],
         crs=basins.crs,
     )
-    return layer[[*BASIN_COLUMNS[:-1], "downstream_id", "geometry"]]
+    return layer[[*BASIN_COLUMNS[:-1], "downstream_id", "pfafstetter", "geometry"]]
 
 
 def _outlet_layer(
@@ -431,8 +473,8 @@ def _shares(
     return found.rename(columns={"zone": "outlet_id"})
 
 
-def _by_outlet(zone: NDArray[np.int32], outlet_ids: Indices, first: Indices) -> NDArray[np.int32]:
-    """Rename zones from the order of cells to the ids of outlets."""
-    names = np.concatenate([[0], outlet_ids[first]]).astype(np.int32)
-    renamed: NDArray[np.int32] = names[zone]
+def _by_outlet(nest: _Nest, basins: gpd.GeoDataFrame) -> NDArray[np.int32]:
+    """Name zones by the outlet_id of their first outlet."""
+    names = np.concatenate([[0], basins["outlet_id"].to_numpy()[nest.first]]).astype(np.int32)
+    renamed: NDArray[np.int32] = names[nest.zone]
     return renamed

@@ -8,7 +8,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bluepeace_gis.analyses.basins import defaults
-from bluepeace_gis.geo.drainage import M2_PER_KM2, Drained
+from bluepeace_gis.geo.areas import M2_PER_KM2
+from bluepeace_gis.geo.drainage import Drained
 from bluepeace_gis.geo.grid import Grid
 from bluepeace_gis.geo.outlines import outline
 from bluepeace_gis.kernels import terrain

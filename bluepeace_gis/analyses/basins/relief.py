@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from bluepeace_gis.analyses.basins import defaults
 from bluepeace_gis.errors import BadInput
-from bluepeace_gis.geo.drainage import M2_PER_KM2, Drainage, cell_areas_m2
+from bluepeace_gis.geo.areas import M2_PER_KM2
+from bluepeace_gis.geo.drainage import Drainage, cell_areas_m2
 from bluepeace_gis.geo.grid import Grid
 from bluepeace_gis.kernels import terrain, tiles
 from bluepeace_gis.kernels.tiles import Tiling
