@@ -255,9 +255,7 @@ class BluepeaceAlgorithm(Translated, QgsProcessingAlgorithm):
             place = None if found is None else (found.name(), found.crs(), found.extent())
         else:
             found = self.parameterAsSource(parameters, name, context)
-            place = (
-                None if found is None else (found.sourceName(), found.sourceCrs(), found.sourceExtent())
-            )
+            place = None if found is None else (found.sourceName(), found.sourceCrs(), found.sourceExtent())
         return place if place is not None and place[1].isValid() else None
 
     # The run

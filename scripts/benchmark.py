@@ -78,7 +78,7 @@ def run_ours(path):
     rims = accumulation.rims(direction)
     total = accumulation.accumulation(direction, rims, lambda tile: np.repeat(area, tile.rows, 0))
     watch.stage("accumulate")
-    outlet = np.array([int(np.nanargmax(total))])
+    outlet = np.flatnonzero(total == np.fmax.reduce(total, axis=None))[:1]
     watch = kept(watch)
     delineation.delineate(direction, rims, outlet)
     watch.stage("delineate")

@@ -8,13 +8,14 @@ import numpy as np
 import xarray as xr
 
 from bluepeace_gis.analyses.basins import GEOMETRY_TYPES, Basins, defaults, delineate_basins
-from bluepeace_gis.archive import features, products, provenance, tables
+from bluepeace_gis.archive import features, tables
 from bluepeace_gis.archive import rasters as raster_files
 from bluepeace_gis.errors import BadInput
 from bluepeace_gis.geo.grid import Grid
 from bluepeace_gis.kernels.neighbours import CODE_TABLES
 from bluepeace_gis.kernels.tiles import TILE
-from bluepeace_gis.maps import quicklook, styles
+from bluepeace_gis.maps import quicklook
+from bluepeace_gis.workflows.publishing import Record, publishing, require_ending
 from bluepeace_gis.workflows.result import Result
 
 log = logging.getLogger(__name__)
@@ -129,11 +130,10 @@ def basins(
         "curves": out.with_suffix(".bands.png"),
         "bands": out.with_suffix(".bands.csv"),
     }
-    with products.product(out) as work:
+    with publishing(out, record, style="basins") as work:
         log.info("writing", extra={"done": ANALYSED})
         features.write(found.layers, work / out.name, geometry_types=GEOMETRY_TYPES)
         tables.write(found.bands, work / outputs["bands"].name)
-        styles.write_qml("basins", work / out.with_suffix(".qml").name)
         log.info("drawing", extra={"done": WRITTEN})
         quicklook.basins_picture(
             work / outputs["picture"].name,
@@ -152,7 +152,6 @@ def basins(
         quicklook.hypsometric_picture(
             work / outputs["curves"].name, found.layers["bands"], names=_names(found)
         )
-        provenance.write(_describe(out, work, found, record), work / out.with_suffix(".json").name)
     if rasters is not None:
         outputs |= _write_rasters(rasters, surface, found, record)
     log.info("done", extra={"done": 1.0})
@@ -179,8 +178,7 @@ def _check(
     country_field: str | None,
 ) -> None:
     """Refuse what cannot end well before hours of work."""
-    if out.suffix.lower() != ".gpkg":
-        raise BadInput(f"--out is {out.name}; expected the name of a GeoPackage, such as {out.stem}.gpkg.")
+    require_ending(out, ".gpkg", "GeoPackage")
     if keep_above_km2 is not None and depressions != "keep":
         raise BadInput(
             f"--keep-above-km2 was given with --depressions {depressions}; it belongs to --depressions keep."
@@ -192,12 +190,17 @@ def _check(
         raise BadInput(f"{given} was given without {missing}; shares need both. Add {missing}.")
 
 
-def _record(asked: dict[str, Any], inputs: dict[str, Path], found: Basins) -> dict[str, Any]:
+def _record(asked: dict[str, Any], inputs: dict[str, Path], found: Basins) -> Record:
     """Everything from which the other side can repeat the numbers."""
-    return {
-        "inputs": inputs,
-        "parameters": {name: value for name, value in asked.items() if name not in inputs},
-        "method": {
+    grid = found.drained.drainage.grid
+    return Record(
+        title=_title(found),
+        lineage=LINEAGE,
+        footprint=grid.footprint(),
+        crs=grid.crs,
+        inputs=inputs,
+        parameters={name: value for name, value in asked.items() if name not in inputs},
+        method={
             "directions": "steepest of eight neighbours (O'Callaghan and Mark 1984, "
             "doi:10.1016/S0734-189X(84)80011-0); of equally steep ones the first clockwise from the east",
             "depressions": "minimum spanning tree of the lowest passes (Cordonnier, Bovy and Braun 2019, "
@@ -216,27 +219,12 @@ def _record(asked: dict[str, Any], inputs: dict[str, Path], found: Basins) -> di
             "stay_in_a_country_from_times_that": defaults.STAY_DISTANCES,
             "border_reach_from_times_that": defaults.REACH_DISTANCES,
         },
-    }
-
-
-def _describe(target: Path, work: Path, found: Basins, record: dict[str, Any]) -> Any:
-    grid = found.drained.drainage.grid
-    return provenance.describe(
-        target,
-        work=work,
-        title=_title(found),
-        lineage=LINEAGE,
-        footprint=grid.footprint(),
-        crs=grid.crs,
-        inputs=record["inputs"],
-        parameters=record["parameters"],
-        method=record["method"],
         shape=grid.shape,
         transform=grid.transform,
     )
 
 
-def _write_rasters(folder: Path, dem: xr.DataArray, found: Basins, record: dict[str, Any]) -> dict[str, Path]:
+def _write_rasters(folder: Path, dem: xr.DataArray, found: Basins, record: Record) -> dict[str, Path]:
     """Write what other programs take up: each a product of its own."""
     drainage = found.drained.drainage
     grid = Grid.of(dem)
@@ -250,8 +238,7 @@ def _write_rasters(folder: Path, dem: xr.DataArray, found: Basins, record: dict[
     written = {}
     for name, (values, nodata) in layers.items():
         target = folder / f"{name}.tif"
-        with products.product(target) as work:
+        with publishing(target, record) as work:
             raster_files.write(grid.raster(values, name), work / target.name, nodata=nodata)
-            provenance.write(_describe(target, work, found, record), work / f"{name}.json")
         written[name] = target
     return written

@@ -6,9 +6,9 @@ from typing import Final
 
 import shapely
 
-from bluepeace_gis.archive import features, products, provenance, tables
-from bluepeace_gis.errors import BadInput
+from bluepeace_gis.archive import features, tables
 from bluepeace_gis.geo import zones
+from bluepeace_gis.workflows.publishing import Record, publishing, require_ending
 from bluepeace_gis.workflows.result import Result
 
 log = logging.getLogger(__name__)
@@ -53,8 +53,7 @@ def shares(
     BluepeaceError
         In one sentence: found, expected, way out.
     """
-    if out.suffix.lower() != ".csv":
-        raise BadInput(f"--out is {out.name}; expected the name of a table, such as {out.stem}.csv.")
+    require_ending(out, ".csv", "table")
     log.info("reading", extra={"done": 0.0})
     layer = features.read(polygons, holding="polygons")
     land = features.read(countries, holding="polygons")
@@ -64,19 +63,16 @@ def shares(
     log.info("dividing", extra={"done": 0.2})
     table = zones.shares(layer, land, country_field, zone_field=zone_field)
     log.info("writing", extra={"done": 0.9})
-    with products.product(out) as work:
+    record = Record(
+        title=f"Country shares of {polygons.stem}",
+        lineage=LINEAGE,
+        footprint=shapely.box(*layer.total_bounds),
+        crs=layer.crs,
+        inputs={"polygons": polygons, "countries": countries},
+        parameters={"country_field": country_field, "zone_field": zone_field, "out": out},
+        method={"sliver_share": zones.SLIVER},
+    )
+    with publishing(out, record) as work:
         tables.write(table, work / out.name)
-        item = provenance.describe(
-            out,
-            work=work,
-            title=f"Country shares of {polygons.stem}",
-            lineage=LINEAGE,
-            footprint=shapely.box(*layer.total_bounds),
-            crs=layer.crs,
-            inputs={"polygons": polygons, "countries": countries},
-            parameters={"country_field": country_field, "zone_field": zone_field, "out": out},
-            method={"sliver_share": zones.SLIVER},
-        )
-        provenance.write(item, work / out.with_suffix(".json").name)
     log.info("done", extra={"done": 1.0})
     return Result({"out": out}, {"zones": len(layer), "area_km2": float(table["area_km2"].sum())})

@@ -103,9 +103,9 @@ class QgisProcess:
             check=False,
         )
 
-    def run(self, parameters, **environment):
+    def run(self, parameters, algorithm="basins", **environment):
         words = [f"{name}={value}" for name, value in parameters.items()]
-        return self("--json", "run", "bluepeace:basins", "--", *words, **environment)
+        return self("--json", "run", f"bluepeace:{algorithm}", "--", *words, **environment)
 
 
 @pytest.fixture(scope="session")
@@ -214,6 +214,7 @@ def layers(tmp_path_factory):
     country = gpd.GeoDataFrame({"country": ["A"]}, geometry=[box(499_000, 4_490_000, 510_000, 4_501_000)])
     country = country.set_crs("EPSG:32642")
     country.to_file(folder / "countries.gpkg", layer="countries", VERSION="1.3")
+    country.iloc[:0].to_file(folder / "empty.gpkg", layer="empty", VERSION="1.3")
     country.set_geometry(country.geometry.translate(90_000, 0)).to_file(
         folder / "far_countries.gpkg", layer="countries", VERSION="1.3"
     )

@@ -13,16 +13,21 @@ import time
 import traceback
 from pathlib import Path
 
+from qgis.analysis import QgsNativeAlgorithms
 from qgis.core import (
     QgsApplication,
     QgsCoordinateReferenceSystem,
-    QgsField,
     QgsFeatureRequest,
+    QgsField,
     QgsProcessingAlgRunnerTask,
     QgsProcessingContext,
     QgsProcessingException,
     QgsProcessingFeatureSourceDefinition,
     QgsProcessingFeedback,
+    QgsProcessingModelAlgorithm,
+    QgsProcessingModelChildAlgorithm,
+    QgsProcessingModelChildParameterSource,
+    QgsProcessingModelOutput,
     QgsProcessingOutputLayerDefinition,
     QgsProcessingUtils,
     QgsProject,
@@ -71,7 +76,7 @@ def outlets_as(kind, path):
     """Give the outlets in one of the shapes in which QGIS hands features over."""
     layer = QgsVectorLayer(path, "My outlets", "ogr")
     if kind == "computed":
-        layer.addExpressionField("\"known_km2\" * 2", QgsField("twice_km2", QVariant.Double))
+        layer.addExpressionField('"known_km2" * 2', QgsField("twice_km2", QVariant.Double))
     elif kind == "memory":
         layer = layer.materialize(QgsFeatureRequest())
     elif kind == "subset":
@@ -103,9 +108,7 @@ def algorithm_called(name):
     return QgsApplication.processingRegistry().algorithmById(f"bluepeace:{name}")
 
 
-def run(
-    parameters, name="basins", outlets_kind=None, dem_kind=None, cancel_at=None, handshake_seconds=None
-):
+def run(parameters, name="basins", outlets_kind=None, dem_kind=None, cancel_at=None, handshake_seconds=None):
     """Check, prepare and run an algorithm, as the toolbox does."""
     engine = importlib.import_module(f"{PLUGIN}.engine")
     engine.HANDSHAKE_SECONDS = handshake_seconds or HANDSHAKE_SECONDS
@@ -261,7 +264,47 @@ def reload():
     return {"seen": seen}
 
 
-CASES = {case.__name__: case for case in (run, load, find, managed, handshake, describe, reload)}
+def chain(polygons, countries, country_field):
+    """Join the table of shares to the countries, both as steps of one model, and give what came of it."""
+    registry = QgsApplication.processingRegistry()
+    if registry.providerById("native") is None:
+        registry.addProvider(QgsNativeAlgorithms(registry))
+    fixed = QgsProcessingModelChildParameterSource.fromStaticValue
+    told = {"polygons": polygons, "countries": countries, "country_field": country_field}
+    shares = QgsProcessingModelChildAlgorithm("bluepeace:shares")
+    shares.setChildId("shares")
+    for name, value in told.items():
+        shares.addParameterSources(name, [fixed(value)])
+    table = QgsProcessingModelOutput("table")
+    table.setChildOutputName("out")
+    shares.setModelOutputs({"table": table})
+    join = QgsProcessingModelChildAlgorithm("native:joinattributestable")
+    join.setChildId("join")
+    for name, value in {"INPUT": countries, "FIELD": country_field, "FIELD_2": "country"}.items():
+        join.addParameterSources(name, [fixed(value)])
+    join.addParameterSources(
+        "INPUT_2", [QgsProcessingModelChildParameterSource.fromChildOutput("shares", "out")]
+    )
+    joined = QgsProcessingModelOutput("joined")
+    joined.setChildOutputName("OUTPUT")
+    join.setModelOutputs({"joined": joined})
+    model = QgsProcessingModelAlgorithm("Chain", "chain")
+    model.addChildAlgorithm(shares)
+    model.addChildAlgorithm(join)
+    context = QgsProcessingContext()
+    context.setProject(QgsProject.instance())
+    destinations = {definition.name(): definition for definition in model.destinationParameterDefinitions()}
+    results, successful = model.run(dict.fromkeys(destinations, "TEMPORARY_OUTPUT"), context, Recorder())
+    layer = QgsProcessingUtils.mapLayerFromString(results["join:joined"], context)
+    return {
+        "successful": successful,
+        "table": results["shares:table"],
+        "file_of_table": destinations["shares:table"].defaultFileExtension(),
+        "rows": [dict(zip(layer.fields().names(), row.attributes())) for row in layer.getFeatures()],
+    }
+
+
+CASES = {case.__name__: case for case in (run, load, chain, find, managed, handshake, describe, reload)}
 
 
 def answer_request(request, environment):

@@ -38,6 +38,23 @@ def talk(in_qgis, fake_engine, layers, tmp_path):
 
 
 @pytest.fixture
+def shares(talk, layers, tmp_path):
+    """Run the other algorithm, whose result is a table, with the fake engine."""
+
+    def run(mode="good", parameters=None, **arguments):
+        told = {
+            "polygons": str(layers / "countries.gpkg"),
+            "countries": str(layers / "countries.gpkg"),
+            "country_field": "country",
+            "out": str(tmp_path / "product" / "shares.csv"),
+            **(parameters or {}),
+        }
+        return talk(mode, parameters=told, name="shares", **arguments)
+
+    return run
+
+
+@pytest.fixture
 def record(tmp_path):
     """What the fake engine was told: the last of its starts."""
 
@@ -121,6 +138,24 @@ def test_what_is_not_given_is_not_told(talk, record):
     assert told == {"--depressions", "--edges", "--band-m", "--out", "--progress", "--end-with-stdin"}
 
 
+def test_a_table_is_made_like_a_layer(shares, record, layers, product_folder):
+    answer = shares(parameters={"zone_field": "country"})
+    assert answer["error"] is None, answer
+    out = product_folder / "shares.csv"
+    # QGIS 3.22 opens numbers of a CSV as numbers only if it is told to
+    assert answer["results"] == {"out": f"{out}|option:AUTODETECT_TYPE=YES", "ZONES": 2, "AREA_KM2": 7.5}
+    command, polygons, *options = record()["words"]
+    assert [command, polygons] == ["shares", str(layers / "countries.gpkg")]
+    assert sorted(options) == sorted([
+        f"--countries={layers / 'countries.gpkg'}",
+        "--country-field=country",
+        "--zone-field=country",
+        f"--out={out}",
+        "--progress=json",
+        "--end-with-stdin",
+    ])  # fmt: skip
+
+
 def test_the_engine_starts_in_a_clean_environment(talk, record):
     poison = {
         "PYTHONPATH": "/nowhere",
@@ -150,6 +185,7 @@ def test_the_engine_starts_in_a_clean_environment(talk, record):
         ("subset", ["middle", "lower"]),
         ("selected", ["upper"]),
         ("edited", ["middle", "lower"]),
+        ("computed", ["upper", "middle", "lower"]),
         ("mended CRS", ["upper", "middle", "lower"]),
     ],
 )
@@ -165,13 +201,27 @@ def test_what_the_user_sees_is_what_the_engine_gets(talk, record, layers, tmp_pa
     assert copied["name"].tolist() == expected
     assert copied["known_km2"].dtype == float
     assert copied.crs.to_epsg() == 32642
+    assert ("twice_km2" in copied) == (kind == "computed"), "a column that is in no file"
 
 
-def test_one_layer_of_several_in_a_file(talk, record, layers, tmp_path):
-    answer = talk(parameters={"outlets": f"{layers / 'two_layers.gpkg'}|layername=two"})
+@pytest.mark.parametrize(
+    ("chosen", "named"), [("|layername=two", "two"), ("", "one"), ("|layerid=1", "two")], ids=str
+)
+def test_one_layer_of_several_is_named_in_its_file(talk, record, layers, chosen, named):
+    # the original, not a copy: the provenance tells its name and its checksum
+    file = layers / "two_layers.gpkg"
+    answer = talk(parameters={"outlets": f"{file}{chosen}"})
+    assert answer["error"] is None, answer
+    assert record()["words"][2] == f"{file}|layername={named}"
+
+
+def test_a_selection_in_one_layer_of_several_is_copied(talk, record, layers, tmp_path):
+    answer = talk(
+        outlets_kind="selected", parameters={"outlets": f"{layers / 'two_layers.gpkg'}|layername=two"}
+    )
     assert answer["error"] is None, answer
     copied = gpd.read_file(tmp_path / Path(record()["words"][2]).name)
-    assert copied["name"].tolist() == ["upper", "middle", "lower"]
+    assert copied["name"].tolist() == ["upper"]
 
 
 def test_a_file_of_another_format_is_handed_over_itself(talk, record, layers):
@@ -214,6 +264,24 @@ def test_a_fault_in_the_parameters_is_found_before_the_run(
         for name, value in parameters.items()
     }
     answer = talk(parameters=told, **arguments)
+    assert sentence in answer["problem"]
+    assert answer["results"] is None
+    assert not (tmp_path / "record.jsonl").exists(), "the engine was started"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "sentence"),
+    [
+        ({"countries": "{layers}/far_countries.gpkg"}, "Countries and Polygons do not overlap"),
+        ({"out": "{layers}/shares.gpkg"}, "a new file that ends in .csv was expected"),
+        ({"polygons": "{layers}/empty.gpkg"}, "Polygons: empty holds no features"),
+        ({"country_field": ""}, "country_field"),
+    ],
+)
+def test_a_fault_in_the_parameters_of_a_table_is_found_before_the_run(
+    shares, layers, tmp_path, *, parameters, sentence
+):
+    answer = shares(parameters={name: value.format(layers=layers) for name, value in parameters.items()})
     assert sentence in answer["problem"]
     assert answer["results"] is None
     assert not (tmp_path / "record.jsonl").exists(), "the engine was started"
@@ -330,6 +398,13 @@ def test_an_engine_killed_while_it_writes_rasters_leaves_none_unfinished(talk, p
     talk("deaf", cancel_at="step 1", parameters={"rasters": str(rasters)})
     assert names(product_folder) == ["rasters"]
     assert names(rasters) == ["an older one.tif"]
+
+
+def test_a_crash_or_a_cancel_leaves_no_table(shares, product_folder):
+    assert "stopped without saying why" in shares("crash")["error"]
+    assert names(product_folder) == []
+    assert shares("slow", cancel_at="step 1")["error"] == "Cancelled: nothing unfinished stays behind."
+    assert names(product_folder) == []
 
 
 def test_cancel_leaves_the_working_folder_of_another_run(talk, product_folder):
@@ -485,10 +560,10 @@ def test_the_layer_is_loaded_with_the_style_beside_the_product(load, tmp_path):
     assert answer["successful"]
     assert answer["earlier_kept"]
     assert answer["layers"] == {
-        "My basins": {
+        "My result": {
             "source": f"{tmp_path / 'basins.gpkg'}|layername=basins",
             "features": 1,
-            "renderer": "singleSymbol",
+            "columns": {"fid": "Integer64", "country": "String"},
             "colour": "#123456",
         }
     }
@@ -496,29 +571,90 @@ def test_the_layer_is_loaded_with_the_style_beside_the_product(load, tmp_path):
 
 def test_a_product_without_style_is_loaded_all_the_same(load):
     answer = load(None)
-    assert answer["layers"]["My basins"]["features"] == 1
+    assert answer["layers"]["My result"]["features"] == 1
     assert answer["warning"] == ["Outlet 2 was moved by 120 m."]
 
 
 def test_a_broken_style_is_told_and_the_layer_stays(load):
     answer = load("<qgis><unclosed>")
-    assert answer["layers"]["My basins"]["features"] == 1
+    assert answer["layers"]["My result"]["features"] == 1
     assert any("basins.qml" in text for text in answer["warning"])
+
+
+TABLE = """zone,country,area_km2,share_pct
+Сырдарья,"overlap: A, B",1.25,25.0
+Сырдарья,A,3.75,75.0
+"""
+
+
+@pytest.fixture
+def ready_table(fake_engine, tmp_path):
+    """What is to be set for the fake engine to give this table."""
+    (tmp_path / "ready.csv").write_text(TABLE, encoding="utf-8")
+    return {"BLUEPEACE_PYTHON": fake_engine, "FAKE_ENGINE_PRODUCT": str(tmp_path / "ready.csv")}
+
+
+def test_a_table_is_loaded_with_numbers_as_numbers(in_qgis, ready_table, layers, tmp_path):
+    countries = str(layers / "countries.gpkg")
+    out = tmp_path / "shares.csv"
+    parameters = {
+        "polygons": countries,
+        "countries": countries,
+        "country_field": "country",
+        "out": str(out),
+    }
+    answer = in_qgis("load", environment=ready_table, parameters=parameters, name="shares")
+    assert answer["successful"], answer
+    assert answer["layers"] == {
+        "My result": {
+            "source": f"{out}|option:AUTODETECT_TYPE=YES",
+            "features": 2,
+            "columns": {"zone": "String", "country": "String", "area_km2": "Real", "share_pct": "Real"},
+            "colour": None,
+        }
+    }
+
+
+def test_a_table_feeds_the_next_step_of_a_model(in_qgis, ready_table, layers):
+    countries = str(layers / "countries.gpkg")
+    answer = in_qgis(
+        "chain", environment=ready_table, polygons=countries, countries=countries, country_field="country"
+    )
+    assert answer["successful"]
+    assert answer["file_of_table"] == "csv"
+    (row,) = answer["rows"]
+    assert row["country"] == "A"
+    assert row["zone"] == "Сырдарья"
+    assert row["share_pct"] == 75.0, "a number, not a text"
 
 
 # What the toolbox shows
 
 
-def test_every_parameter_explains_itself(in_qgis):
-    shown = in_qgis("describe")
+ALGORITHMS = ("basins", "shares")
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_every_parameter_explains_itself(in_qgis, name):
+    shown = in_qgis("describe", name=name)
     for name, parameter in shown["parameters"].items():
         assert parameter["label"], name
         assert len(parameter["help"]) > 20, name
         assert parameter["help"].partition("&")[0] in shown["help"], name
-    for column in shown["columns"]:
-        assert f"<code>{column}</code>" in shown["help"]
-    assert "watershed" in shown["tags"]
+    for table, columns in shown["tables"].items():
+        assert f"<code>{table}</code>" in shown["help"]
+        for column in columns:
+            assert f"<code>{column}</code>" in shown["help"]
+    assert "transboundary" in shown["tags"]
+    assert shown["group"] == "Basins"
     assert shown["icon"]
+
+
+def test_the_dialog_offers_the_format_that_is_written(in_qgis):
+    for name, extension, title in (("basins", "gpkg", "GPKG"), ("shares", "csv", "CSV")):
+        found, offered = in_qgis("describe", name=name)["files"]["out"]
+        assert found == extension
+        assert offered.startswith(f"{title} files (*.{extension});;")
 
 
 def test_the_plugin_comes_and_goes_clean(in_qgis):
