@@ -183,11 +183,16 @@ def rims(direction: Codes, *, threads: int | None = None) -> Rims:
 
 
 def _beside_rim(tile: Tile) -> tuple[Cells, Cells]:
-    """Return the cells of a tile that have a neighbour outside it, each once, row by row."""
-    inside = np.zeros((tile.rows, tile.columns), bool)
-    inside[1:-1, 1:-1] = True
-    row, column = np.nonzero(~inside)
-    return row, column
+    """Return the cells of a tile that have a neighbour outside it, each once."""
+    across, down = np.arange(tile.columns), np.arange(1, tile.rows - 1)
+    rows, columns = [np.zeros_like(across), down], [across, np.zeros_like(down)]
+    if tile.columns > 1:
+        rows.append(down)
+        columns.append(np.full_like(down, tile.columns - 1))
+    if tile.rows > 1:
+        rows.append(np.full_like(across, tile.rows - 1))
+        columns.append(across)
+    return np.concatenate(rows), np.concatenate(columns)
 
 
 def in_tile(cells: Cells, tile: Tile, columns: int) -> Cells:
