@@ -99,7 +99,18 @@ class Basins(BluepeaceAlgorithm):
             (
                 "subbasins",
                 self.tr("the land between an outlet and those above it, each place once"),
-                (*land, ("downstream_id", self.tr("number of the next outlet downstream, 0 for none"))),
+                (
+                    *land,
+                    ("downstream_id", self.tr("number of the next outlet downstream, 0 for none")),
+                    (
+                        "pfafstetter",
+                        self.tr(
+                            "code after Pfafstetter of the outlet's place: from the mouth up, the four "
+                            "largest tributaries are 2, 4, 6 and 8, the land along the river below, between "
+                            "and above them 1, 3, 5, 7 and 9; each further digit divides such a part alike"
+                        ),
+                    ),
+                ),
             ),
             (
                 "streams",

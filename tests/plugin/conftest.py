@@ -75,6 +75,7 @@ def qgis_environment(tmp_path_factory):
         "QGIS_PLUGINPATH": str(plugins),
         "PYTHONDONTWRITEBYTECODE": "1",
         "LC_ALL": "C.UTF-8",
+        "GDAL_PAM_ENABLED": "NO",  # QGIS leaves its statistics beside a raster: not beside the sample
         "PATH": without_bluepeace(os.environ["PATH"]),
     }
 
@@ -214,7 +215,7 @@ def layers(tmp_path_factory):
     country = gpd.GeoDataFrame({"country": ["A"]}, geometry=[box(499_000, 4_490_000, 510_000, 4_501_000)])
     country = country.set_crs("EPSG:32642")
     country.to_file(folder / "countries.gpkg", layer="countries", VERSION="1.3")
-    country.iloc[:0].to_file(folder / "empty.gpkg", layer="empty", VERSION="1.3")
+    country.iloc[:0].to_file(folder / "empty.gpkg", layer="empty", geometry_type="Polygon", VERSION="1.3")
     country.set_geometry(country.geometry.translate(90_000, 0)).to_file(
         folder / "far_countries.gpkg", layer="countries", VERSION="1.3"
     )

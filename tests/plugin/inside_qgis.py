@@ -300,7 +300,7 @@ def chain(polygons, countries, country_field):
         "successful": successful,
         "table": results["shares:table"],
         "file_of_table": destinations["shares:table"].defaultFileExtension(),
-        "rows": [dict(zip(layer.fields().names(), row.attributes())) for row in layer.getFeatures()],
+        "rows": [{name: row[name] for name in layer.fields().names()} for row in layer.getFeatures()],
     }
 
 

@@ -1,6 +1,6 @@
 """Runs inside a QGIS with a window (`qgis --code inside_window.py`): started by window.py, which says what.
 
-Each step waits for what it needs by a timer, as a user would; the last one closes QGIS.
+Each step waits until it sees what it needs, as a user would; the last one closes QGIS.
 """
 
 import json
@@ -24,6 +24,7 @@ from qgis.utils import iface
 TOLD = json.loads(os.environ["BLUEPEACE_WINDOW"])
 FOLDER = Path(TOLD["folder"])
 PICTURE = "png"
+DRAWN_MILLISECONDS = 500  # until a window that is there has drawn itself
 
 
 def look_of(layer):
@@ -62,6 +63,13 @@ class Driver:
 
         QTimer.singleShot(milliseconds, guarded)
 
+    def when(self, condition, step):
+        """Do a step as soon as a condition holds; window.py gives up if it never does."""
+        if condition():
+            self.after(DRAWN_MILLISECONDS, step)
+        else:
+            self.after(50, lambda: self.when(condition, step))
+
     def tick(self):
         """Measure how long the window did not come to its events."""
         now = time.monotonic()
@@ -78,23 +86,31 @@ class Driver:
         outlets = QgsVectorLayer(parameters["outlets"], "Outlets", "ogr")
         QgsProject.instance().addMapLayers([dem, outlets])
         iface.mapCanvas().setExtent(dem.extent())
+        self.ask("basins", {**parameters, "dem": dem, "outlets": outlets})
+        self.when(self.dialog.isVisible, self.run)
+
+    def ask(self, algorithm, parameters):
+        """Open the dialog of an algorithm, filled in."""
         # as the box "open output file after running" is ticked for a user
         out = QgsProcessingOutputLayerDefinition(parameters["out"], QgsProject.instance())
-        told = {**parameters, "dem": dem, "outlets": outlets, "out": out}
-        self.dialog = processing.createAlgorithmDialog("bluepeace:basins", told)
-        self.dialog.algorithmFinished.connect(self.finished)
+        self.dialog = processing.createAlgorithmDialog(f"bluepeace:{algorithm}", {**parameters, "out": out})
+        self.dialog.algorithmFinished.connect(lambda *ended: self.finished(algorithm, *ended))
         self.dialog.show()
-        self.after(1500, self.run)
 
     def run(self):
-        QApplication.primaryScreen().grabWindow(0).save(str(FOLDER / "dialog.png"), PICTURE)
+        self.picture("dialog.png")
         self.clock.start()
         self.dialog.runButton().click()
 
-    def finished(self, successful, results):
+    def picture(self, name):
+        QApplication.primaryScreen().grabWindow(0).save(str(FOLDER / name), PICTURE)
+
+    def finished(self, algorithm, successful, results):
         self.clock.stop()
-        self.seen.update(successful=successful, results={name: str(value) for name, value in results.items()})
-        self.after(1500, self.look)
+        told = {name: str(value) for name, value in results.items()}
+        self.seen[algorithm] = {"successful": successful, "results": told}
+        label, step = {"basins": ("Basins", self.look), "shares": ("Shares", self.look_at_table)}[algorithm]
+        self.when(lambda: bool(QgsProject.instance().mapLayersByName(label)), step)
 
     def look(self):
         self.seen["layers"] = {}
@@ -111,22 +127,40 @@ class Driver:
         self.seen["plain_look"] = look_of(plain)
         plain.loadNamedStyle(str(Path(TOLD["parameters"]["out"]).with_suffix(".qml")))
         self.seen["look_of_the_style"] = look_of(plain)
-        QApplication.primaryScreen().grabWindow(0).save(str(FOLDER / "finished.png"), PICTURE)
+        self.picture("finished.png")
         self.dialog.close()
+        if "shares" not in TOLD:
+            self.leave_dialogs()
+            return
+        self.ask("shares", {**TOLD["shares"], "polygons": layer})
+        self.when(self.dialog.isVisible, self.dialog.runButton().click)
+
+    def look_at_table(self):
+        table = QgsProject.instance().mapLayersByName("Shares")[0]
+        self.seen["table"] = {
+            "source": table.source(),
+            "columns": {field.name(): field.typeName() for field in table.fields()},
+            "rows": [row.attributes() for row in table.getFeatures()],
+        }
+        self.picture("shares.png")
+        self.dialog.close()
+        self.leave_dialogs()
+
+    def leave_dialogs(self):
         iface.mapCanvas().refresh()
-        self.after(2500, self.show_map)
+        self.when(lambda: not iface.mapCanvas().isDrawing(), self.show_map)
 
     def show_map(self):
-        QApplication.primaryScreen().grabWindow(0).save(str(FOLDER / "map.png"), PICTURE)
+        self.picture("map.png")
         from blue_peace.dialog import EngineDialog
 
         self.dialog = EngineDialog(iface.mainWindow())
         self.dialog.show()
-        self.after(6000, self.show_engine)
+        self.when(lambda: self.dialog.testing is None, self.show_engine)
 
     def show_engine(self):
         self.seen["engine"] = self.dialog.state.text()
-        QApplication.primaryScreen().grabWindow(0).save(str(FOLDER / "engine.png"), PICTURE)
+        self.picture("engine.png")
         self.dialog.reject()
         self.after(200, self.unload)
 

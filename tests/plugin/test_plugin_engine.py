@@ -637,10 +637,10 @@ ALGORITHMS = ("basins", "shares")
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_every_parameter_explains_itself(in_qgis, name):
     shown = in_qgis("describe", name=name)
-    for name, parameter in shown["parameters"].items():
-        assert parameter["label"], name
-        assert len(parameter["help"]) > 20, name
-        assert parameter["help"].partition("&")[0] in shown["help"], name
+    for called, parameter in shown["parameters"].items():
+        assert parameter["label"], called
+        assert len(parameter["help"]) > 20, called
+        assert parameter["help"].partition("&")[0] in shown["help"], called
     for table, columns in shown["tables"].items():
         assert f"<code>{table}</code>" in shown["help"]
         for column in columns:

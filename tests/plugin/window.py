@@ -1,9 +1,10 @@
-"""Drive a real QGIS window: open the algorithm's dialog, run it, look at the map, and take pictures.
+"""Drive a real QGIS window: open the algorithms' dialogs, run them, look at the map, and take pictures.
 
     python tests/plugin/window.py DEM OUTLETS FOLDER --engine PYTHON [--countries FILE --country-field NAME]
 
-FOLDER gets the product, `dialog.png`, `map.png`, `engine.png` and `window.json` (what was seen: layers,
-renderer, the longest stall of the window). Needs qgis, Xvfb and openbox; an X server of its own is started
+FOLDER gets the products, `dialog.png`, `finished.png`, `shares.png`, `map.png`, `engine.png` and
+`window.json` (what was seen: layers, renderer, the longest stall of the window). With countries, their shares
+of the basins are asked for too. Needs qgis, Xvfb and openbox; an X server of its own is started
 and stopped.
 """
 
@@ -55,8 +56,8 @@ def start_display(programs, log):
     return [manager, server], display
 
 
-def drive(parameters, folder, engine, environment=None):
-    """Run the algorithm in a window and give what was seen."""
+def drive(told, folder, engine, environment=None):
+    """Run the algorithms in a window, the second on the layer of the first, and give what was seen."""
     programs = find_programs()
     missing = [name for name, path in programs.items() if path is None]
     if missing:
@@ -100,8 +101,9 @@ def drive(parameters, folder, engine, environment=None):
                     "XDG_RUNTIME_DIR": str(home / "runtime"),
                     "QGIS_PLUGINPATH": str(home / "plugins"),
                     "BLUEPEACE_PYTHON": str(engine),
-                    "BLUEPEACE_WINDOW": json.dumps({"parameters": parameters, "folder": str(folder)}),
+                    "BLUEPEACE_WINDOW": json.dumps({**told, "folder": str(folder)}),
                     "LC_ALL": "C.UTF-8",
+                    "GDAL_PAM_ENABLED": "NO",  # no statistics beside the rasters
                     **(environment or {}),
                 },
                 stdout=log,
@@ -139,10 +141,13 @@ def main():
         "outlets": str(told.outlets.resolve()),
         "out": str(told.folder.resolve() / "basins.gpkg"),
     }
+    asked = {"parameters": parameters}
     if told.countries:
-        parameters.update(countries=told.countries, country_field=told.country_field)
+        countries = {"countries": told.countries, "country_field": told.country_field}
+        parameters.update(countries)
+        asked["shares"] = {**countries, "out": str(told.folder.resolve() / "shares.csv")}
     started = time.monotonic()
-    seen = drive(parameters, told.folder.resolve(), told.engine)
+    seen = drive(asked, told.folder.resolve(), told.engine)
     print(json.dumps(seen, indent=2, ensure_ascii=False))
     print(f"{time.monotonic() - started:.0f} s in all; pictures in {told.folder}")
 
