@@ -130,7 +130,7 @@ def describe(
         stac_extensions=[FILE_EXTENSION, PROCESSING_EXTENSION, PROJECTION_EXTENSION],
     )
     for option, path in inputs.items():
-        for link in _links(option, features.file_and_layer(path)[0], target.parent):
+        for link in _links(option, path, target.parent):
             item.add_link(link)
     for place in sorted(folder.rglob("*")):
         if place.is_file() and place.name != products.LOCK:
@@ -201,11 +201,11 @@ def parts_of(path: Path) -> list[Path]:
     return [path, *(place for place in beside if place != path and place.is_file() and place.stat().st_size)]
 
 
-def _links(option: str, path: Path, folder: Path) -> list[pystac.Link]:
+def _links(option: str, named: Path | str, folder: Path) -> list[pystac.Link]:
+    path, layer = features.file_and_layer(named)
+    told = {"bluepeace:option": option} | ({} if layer is None else {"bluepeace:layer": layer})
     if not path.exists():  # a name of GDAL's own, such as /vsizip/...: it has no checksum of its own
-        return [
-            pystac.Link("derived_from", path.name, title=path.name, extra_fields={"bluepeace:option": option})
-        ]
+        return [pystac.Link("derived_from", path.name, title=path.name, extra_fields=told)]
     return [
         pystac.Link(
             "derived_from",
@@ -213,7 +213,7 @@ def _links(option: str, path: Path, folder: Path) -> list[pystac.Link]:
             media_type=MEDIA_TYPES.get(place.suffix.lower()),
             title=place.name,
             extra_fields={
-                "bluepeace:option": option,
+                **told,
                 "file:size": place.stat().st_size,
                 "file:checksum": checksum(place),
             },

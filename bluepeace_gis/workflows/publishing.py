@@ -1,5 +1,6 @@
 """What every command does with its product: check its name, write it whole, describe it, style it."""
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -50,6 +51,20 @@ def require_ending(out: Path, ending: str, kind: str) -> None:
         raise BadInput(f"--out is {out.name}; expected the name of a {kind}, such as {out.stem}{ending}.")
 
 
+def _require_own_record(out: Path) -> None:
+    """Refuse ``basins.csv`` beside ``basins.gpkg``: both would be described by ``basins.json``."""
+    place = out.with_suffix(".json")
+    try:
+        other = json.loads(place.read_text(encoding="utf-8"))["assets"]["main"]["href"]
+    except (OSError, ValueError, KeyError, TypeError):  # none, or not one of ours
+        return
+    if Path(other).name != out.name and (out.parent / other).exists():
+        raise BadInput(
+            f"{place.name} already describes {Path(other).name}; {out.name} would replace that record. "
+            "Choose another name for --out."
+        )
+
+
 @contextmanager
 def publishing(out: Path, record: Record, *, style: str | None = None) -> Iterator[Path]:
     """Give a folder to write a product into; describe it, style it and give it its name at the end.
@@ -71,7 +86,10 @@ def publishing(out: Path, record: Record, *, style: str | None = None) -> Iterat
     ------
     NotWritten
         If it cannot be written completely; then nothing appears.
+    BadInput
+        If the record beside it would replace that of another product of the same stem.
     """
+    _require_own_record(out)
     with products.product(out) as work:
         yield work
         if style is not None:

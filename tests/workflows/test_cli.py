@@ -172,15 +172,30 @@ def test_basins_of_the_sample_come_with_everything_beside_them(tmp_path):
 def test_shares_of_any_polygons(tmp_path):
     out = tmp_path / "shares.csv"
     answer = run(
-        "shares", SAMPLE / "districts.gpkg", "--countries", SAMPLE / "countries.gpkg",
-        "--country-field", "name", "--out", out,
+        "shares", SAMPLE / "districts.gpkg",
+        "--countries", f"{SAMPLE / 'countries.gpkg'}|layername=countries", "--country-field", "name", "--out", out,
     )  # fmt: skip
     assert answer.returncode == 0, answer.stderr
     head, *rows = out.read_text(encoding="utf-8").splitlines()
     assert head == "zone,country,area_km2,share_pct"
+    record = json.loads(out.with_suffix(".json").read_text(encoding="utf-8"))
+    layers = {link["bluepeace:option"]: link.get("bluepeace:layer") for link in record["links"]}
+    assert layers["countries"] == "countries"
     districts = gpd.read_file(SAMPLE / "districts.gpkg")
     assert len(rows) >= len(districts)
     assert out.with_suffix(".json").exists()
+
+
+def test_a_product_does_not_take_the_record_of_another_one(tmp_path):
+    (tmp_path / "basins.gpkg").touch()
+    (tmp_path / "basins.json").write_text('{"assets": {"main": {"href": "./basins.gpkg"}}}', encoding="utf-8")
+    answer = run(
+        "shares", SAMPLE / "districts.gpkg", "--countries", SAMPLE / "countries.gpkg",
+        "--country-field", "name", "--out", tmp_path / "basins.csv",
+    )  # fmt: skip
+    assert answer.returncode == 2
+    assert "already describes basins.gpkg" in answer.stderr
+    assert not (tmp_path / "basins.csv").exists()
 
 
 BAD = {
