@@ -79,8 +79,8 @@ class Teller(Protocol):
     def error(self, message: str) -> None:
         """Tell why there is no result."""
 
-    def result(self, outputs: dict[str, str], numbers: dict[str, float]) -> None:
-        """Tell what was made."""
+    def result(self, outputs: dict[str, str], numbers: dict[str, float], sentences: Sequence[str]) -> None:
+        """Tell what was made; the sentences are for people."""
 
     def close(self) -> None:
         """Leave the terminal as it was."""
@@ -106,7 +106,7 @@ class Lines:
     def error(self, message: str) -> None:
         self._line(error=message)
 
-    def result(self, outputs: dict[str, str], numbers: dict[str, float]) -> None:
+    def result(self, outputs: dict[str, str], numbers: dict[str, float], _sentences: Sequence[str]) -> None:
         self._line(result={"outputs": outputs, "numbers": numbers})
 
     def close(self) -> None:
@@ -156,8 +156,10 @@ class Bar:
         self.close()
         print(message, file=sys.stderr)  # noqa: T201
 
-    def result(self, outputs: dict[str, str], numbers: dict[str, float]) -> None:
+    def result(self, outputs: dict[str, str], numbers: dict[str, float], sentences: Sequence[str]) -> None:
         self.close()
+        for sentence in sentences:
+            print(sentence)  # noqa: T201
         for name, path in outputs.items():
             print(f"{name:<12}{path}")  # noqa: T201
         for name, number in numbers.items():
@@ -240,7 +242,7 @@ def _run(tokens: Sequence[str], teller: Teller) -> int:
         return FAULT
     if found is not None and hasattr(found, "outputs"):
         outputs = {name: str(path) for name, path in found.outputs.items()}
-        teller.result(outputs, found.numbers)
+        teller.result(outputs, found.numbers, found.sentences)
     return DONE
 
 

@@ -9,6 +9,7 @@ import csv
 import datetime as dt
 import logging
 import os
+import sqlite3
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -33,6 +34,15 @@ DEGREE_COLUMNS: Final = (("lon", "lat"), ("longitude", "latitude"), ("lng", "lat
 METRE_COLUMNS: Final = (("x", "y"), ("easting", "northing"))
 # polygons first: a CurvePolygon is no curve
 KINDS: Final = {"polygons": ("Polygon", "Surface"), "lines": ("Line", "Curve"), "points": ("Point",)}
+# As QGIS makes it itself.
+_STYLE_TABLE: Final = """
+CREATE TABLE layer_styles (
+    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, f_table_catalog TEXT(256), f_table_schema TEXT(256),
+    f_table_name TEXT(256), f_geometry_column TEXT(256), styleName TEXT(30), styleQML TEXT, styleSLD TEXT,
+    useAsDefault BOOLEAN, description TEXT(4096), owner TEXT(30), ui TEXT(30),
+    update_time DATETIME DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ','now'))
+)
+"""
 MULTI: Final = {
     "Point": shapely.MultiPoint,
     "LineString": shapely.MultiLineString,
@@ -324,16 +334,48 @@ def write(
     return target
 
 
+def add_styles(path: Path | str, styles: Mapping[str, str]) -> None:
+    """Put into a GeoPackage how QGIS shall draw its layers.
+
+    A .qml beside the file would be taken for every layer of it.
+
+    Parameters
+    ----------
+    path : path
+        A GeoPackage that nobody else has open.
+    styles : {layer: text of a .qml file}
+        Layers that the file does not hold are left out.
+    """
+    with contextlib.closing(sqlite3.connect(path)) as base, base:
+        held = dict(base.execute("SELECT table_name, column_name FROM gpkg_geometry_columns").fetchall())
+        base.execute(_STYLE_TABLE)
+        base.execute(
+            "INSERT INTO gpkg_contents (table_name, data_type, identifier, description, last_change, srs_id) "
+            "VALUES ('layer_styles', 'attributes', 'layer_styles', '', ?, 0)",
+            (_last_change(),),
+        )
+        for layer, text in styles.items():
+            if layer in held:
+                row = ("", "", layer, held[layer], layer, text, "", 1, "", "", "", _last_change())
+                base.execute(
+                    "INSERT INTO layer_styles VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row
+                )
+
+
 @contextlib.contextmanager
 def _dated() -> Iterator[None]:
     """Have OGR write one fixed time, and forget it afterwards."""
-    moment = dt.datetime.fromtimestamp(int(os.environ.get("SOURCE_DATE_EPOCH", "0")), tz=dt.UTC)
     before = pyogrio.get_gdal_config_option("OGR_CURRENT_DATE")
-    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")})
+    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": _last_change()})
     try:
         yield
     finally:
         pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": before})
+
+
+def _last_change() -> str:
+    moment = dt.datetime.fromtimestamp(int(os.environ.get("SOURCE_DATE_EPOCH", "0")), tz=dt.UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
 def _common_type(name: str, frame: gpd.GeoDataFrame) -> str:

@@ -139,6 +139,8 @@ def basins_picture(
         _draw_outlets(axes, outlets, basins, names, labels)
         _draw_scale(axes, view, labels)
         note = f"Areas on the ellipsoid. Map in {label(grid.crs)}."
+        if "touches_edge" in basins and basins["touches_edge"].any():
+            note += " * reaches the edge of the elevations and may be larger."
         if countries is not None:
             _draw_countries(axes, countries.to_crs(grid.crs), country_field, view, labels)
             note += " Borders as in the layer given; they imply no endorsement."
@@ -455,10 +457,13 @@ def _marker(layer: str) -> dict[str, Any]:
 
 
 def _names(basins: gpd.GeoDataFrame) -> dict[Any, str]:
+    """Name each basin; a star tells that the edge of the elevations may cut it."""
     named = basins["name"] if "name" in basins else pd.Series([None] * len(basins))
+    cut = basins["touches_edge"] if "touches_edge" in basins else pd.Series([False] * len(basins))
     return {
-        outlet: f"outlet {outlet}" if pd.isna(name) or not str(name).strip() else str(name)
-        for outlet, name in zip(basins["outlet_id"], named, strict=True)
+        outlet: (f"outlet {outlet}" if pd.isna(name) or not str(name).strip() else str(name))
+        + (" *" if star else "")
+        for outlet, name, star in zip(basins["outlet_id"], named, cut, strict=True)
     }
 
 
@@ -636,7 +641,12 @@ def _draw_row(axes: Axes, depth: float, colour: str, row: tuple[str, float, floa
     )
     axes.text(0.2, -depth, _shortened(country, 20), size=8, va="top")
     axes.text(2.25, -depth, kilometres2(area_km2), size=8, va="top", ha="right")
-    axes.text(_PANEL_WIDTH, -depth, f"{share:.1f} %", size=8, va="top", ha="right")
+    axes.text(_PANEL_WIDTH, -depth, percent(share), size=8, va="top", ha="right")
+
+
+def percent(share: float) -> str:
+    """Write a share of a hundred with one decimal; a little is not nothing."""
+    return "<0.1 %" if 0 < share < 0.05 else f"{share:.1f} %"
 
 
 def _shortened(text: str, letters: int) -> str:

@@ -18,7 +18,8 @@ WATER: Final = "#1f5fa8"
 
 # Neighbouring basins and countries: warm and cool tints in turn, each darker than the one before it.
 BASIN_TINTS: Final = ("#f8f1d8", "#cde3f2", "#eecb93", "#a6c5df", "#d2a266", "#7396bb")
-COUNTRY_TINTS: Final = ("#f4e2ae", "#a3cbe5", "#dca05a", "#5f93c0", "#97602f", "#2c4f7d", "#4a2f16")
+# Of other hues than the basins, or a basin would seem to belong to a country.
+COUNTRY_TINTS: Final = ("#e8f4de", "#dcc8e6", "#8cc083", "#aa82c4", "#4b8f4e", "#6a3f90", "#1c4f28")
 
 
 @dataclass(frozen=True)
@@ -158,6 +159,24 @@ def write_qml(layer: str, path: Path | str) -> Path:
     Path
         ``path``.
     """
+    target = Path(path)
+    target.write_text(qml(layer), encoding="utf-8", newline="\n")
+    return target
+
+
+def qml(layer: str) -> str:
+    """Describe the style of a layer as QGIS 3.22 and newer read it.
+
+    Parameters
+    ----------
+    layer : str
+        A name in :data:`LAYERS`.
+
+    Returns
+    -------
+    str
+        The text of a .qml file.
+    """
     style = LAYERS[layer]
     root = ET.Element("qgis", version="3.22.0", styleCategories="Symbology|Labeling")
     if style.geometry == "raster":
@@ -168,12 +187,8 @@ def write_qml(layer: str, path: Path | str) -> Path:
             root.set("labelsEnabled", "1")
             _labeling(root, style)
     ET.indent(root)
-    text = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n" + ET.tostring(
-        root, encoding="unicode"
-    )
-    target = Path(path)
-    target.write_text(text + "\n", encoding="utf-8", newline="\n")
-    return target
+    head = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
+    return head + ET.tostring(root, encoding="unicode") + "\n"
 
 
 def tint(position: int, tints: tuple[str, ...] = BASIN_TINTS) -> str:

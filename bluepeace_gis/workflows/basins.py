@@ -14,7 +14,7 @@ from bluepeace_gis.errors import BadInput
 from bluepeace_gis.geo.grid import Grid
 from bluepeace_gis.kernels.neighbours import CODE_TABLES
 from bluepeace_gis.kernels.tiles import TILE
-from bluepeace_gis.maps import quicklook
+from bluepeace_gis.maps import quicklook, styles
 from bluepeace_gis.workflows.publishing import Record, publishing, require_ending
 from bluepeace_gis.workflows.result import Result
 
@@ -133,6 +133,8 @@ def basins(
     with publishing(out, record, style="basins") as work:
         log.info("writing", extra={"done": ANALYSED})
         features.write(found.layers, work / out.name, geometry_types=GEOMETRY_TYPES)
+        drawn = {name: styles.qml(name) for name in GEOMETRY_TYPES if name in styles.LAYERS}
+        features.add_styles(work / out.name, drawn)
         tables.write(found.bands, work / outputs["bands"].name)
         log.info("drawing", extra={"done": WRITTEN})
         quicklook.basins_picture(
@@ -156,7 +158,40 @@ def basins(
         outputs |= _write_rasters(rasters, surface, found, record)
     log.info("done", extra={"done": 1.0})
     covered = float(found.layers["subbasins"]["area_km2"].sum())
-    return Result(outputs, {"basins": len(found.layers["basins"]), "area_km2": covered})
+    numbers = {
+        "basins": len(found.layers["basins"]),
+        "area_km2": covered,
+        "crossings": len(found.layers["crossings"]),
+    }
+    return Result(outputs, numbers, _in_words(found))
+
+
+def _in_words(found: Basins) -> tuple[str, ...]:
+    """Say of each basin how large it is and whose land it is."""
+    basins, shares = found.layers["basins"], found.layers["shares"]
+    sentences = []
+    for outlet_id, name, area_km2 in zip(
+        basins["outlet_id"], basins["name"], basins["area_km2"], strict=True
+    ):
+        own = shares[shares["outlet_id"] == outlet_id]
+        parts = [
+            f"{country} {held_km2:.2f} km2 ({quicklook.percent(share)})"
+            for country, held_km2, share in zip(
+                own["country"], own["area_km2"], own["share_pct"], strict=True
+            )
+        ]
+        sentences.append(f"{name}: {area_km2:.2f} km2" + (": " + ", ".join(parts) if parts else ""))
+    shown = 40
+    if len(sentences) > shown:
+        sentences[shown:] = [f"... and {len(sentences) - shown} more in the table shares"]
+    return tuple(sentences)
+
+
+def _notes(found: Basins) -> list[str]:
+    """Say what a reader of the numbers must know of them."""
+    basins = found.layers["basins"]
+    cut = basins["name"][basins["touches_edge"]]
+    return [f"{name} reaches the edge of the DEM and may go on beyond it" for name in cut]
 
 
 def _title(found: Basins) -> str:
@@ -206,6 +241,7 @@ def _record(asked: dict[str, Any], inputs: dict[str, Path], found: Basins) -> Re
             "depressions": "minimum spanning tree of the lowest passes (Cordonnier, Bovy and Braun 2019, "
             "doi:10.5194/esurf-7-549-2019)",
             "tile_cells": TILE,
+            "notes": _notes(found),
             "streams_km2": found.streams_km2,
             "snap_cells": defaults.SNAP_CELLS,
             "depressions_reported_from_km2": defaults.DEPRESSION_MIN_KM2,

@@ -14,7 +14,10 @@ class Result:
         ``out`` is the product, the others lie beside it.
     numbers : {name: number}
         The figures worth a line; names carry their unit.
+    sentences : (str, ...)
+        The answer in words, for people.
     """
 
     outputs: dict[str, Path] = field(default_factory=dict)
     numbers: dict[str, float] = field(default_factory=dict)
+    sentences: tuple[str, ...] = ()

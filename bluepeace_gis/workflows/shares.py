@@ -17,7 +17,7 @@ LINEAGE: Final = (
     "Overlay of polygons with one set of borders; areas on the ellipsoid; land that the polygons of several "
     "countries cover is counted once, in a row of its own."
 )
-NAME_COLUMNS: Final = ("outlet_id", "name")
+NAME_COLUMNS: Final = ("name", "outlet_id")
 
 
 def shares(
@@ -41,7 +41,7 @@ def shares(
     out
         The CSV to write: zone, country, area_km2, share_pct. Beside it comes the STAC item.
     zone_field
-        Column of POLYGONS that names them; outlet_id or name where there is one, else their number.
+        Column of POLYGONS that names them; name or outlet_id where there is one, else their number.
 
     Returns
     -------

@@ -370,3 +370,19 @@ print("messages:", [m for m in messages if sys.argv[1] in m or "gpkg" in m.lower
     ]
     assert "GPKG" not in said.stderr
     assert "GeoPackage" not in said.stderr
+
+
+def test_each_layer_carries_its_own_style(tmp_path):
+    points = gpd.GeoDataFrame({"name": ["a"]}, geometry=[shapely.Point(1, 2)], crs="EPSG:32642")
+    path = features.write({"wells": points, "springs": points}, tmp_path / "water.gpkg")
+
+    features.add_styles(path, {"wells": "<qgis>wells</qgis>", "absent": "<qgis/>"})
+
+    rows = pyogrio.read_dataframe(path, layer="layer_styles")
+    assert rows[["f_table_name", "f_geometry_column", "styleQML", "useAsDefault"]].to_numpy().tolist() == [
+        ["wells", "geom", "<qgis>wells</qgis>", True]
+    ]
+    first = path.read_bytes()
+    path = features.write({"wells": points, "springs": points}, path)
+    features.add_styles(path, {"wells": "<qgis>wells</qgis>", "absent": "<qgis/>"})
+    assert path.read_bytes() == first

@@ -144,7 +144,7 @@ def test_basins_of_the_sample_come_with_everything_beside_them(tmp_path):
     layers = {name for name, _ in pyogrio.list_layers(out)}
     assert layers == {
         "basins", "subbasins", "streams", "depressions", "outlets", "shares", "bands",
-        "crossings", "border_reaches", "crossing_shares",
+        "crossings", "border_reaches", "crossing_shares", "layer_styles",
     }  # fmt: skip
     crossings = pyogrio.read_dataframe(out, layer="crossings")
     by_crossing = (
@@ -173,7 +173,8 @@ def test_shares_of_any_polygons(tmp_path):
     out = tmp_path / "shares.csv"
     answer = run(
         "shares", SAMPLE / "districts.gpkg",
-        "--countries", f"{SAMPLE / 'countries.gpkg'}|layername=countries", "--country-field", "name", "--out", out,
+        "--countries", f"{SAMPLE / 'countries.gpkg'}|layername=countries",
+        "--country-field", "name", "--out", out,
     )  # fmt: skip
     assert answer.returncode == 0, answer.stderr
     head, *rows = out.read_text(encoding="utf-8").splitlines()
