@@ -255,6 +255,12 @@ def dissolved(
     field = countries[country_field]
     names = field.astype(str).str.strip()
     missing = field.isna() | (names == "")
+    reserved = names[(names == NO_COUNTRY) | names.str.startswith(OVERLAP)]
+    if len(reserved):
+        raise BadInput(
+            f'Found a country called "{reserved.iloc[0]}"; the tables of shares use "{NO_COUNTRY}" and '
+            f'"{OVERLAP}..." for land that none or several claim. Rename it.'
+        )
     if missing.any():
         raise BadInput(
             f'Found {missing.sum()} countries without a name in "{country_field}", at positions '

@@ -15,7 +15,13 @@ from bluepeace_gis.geo.grid import Grid
 from bluepeace_gis.kernels.neighbours import CODE_TABLES
 from bluepeace_gis.kernels.tiles import TILE
 from bluepeace_gis.maps import quicklook, styles
-from bluepeace_gis.workflows.publishing import Record, publishing, require_ending
+from bluepeace_gis.workflows.publishing import (
+    Record,
+    publishing,
+    require_ending,
+    require_number,
+    require_places,
+)
 from bluepeace_gis.workflows.result import Result
 
 log = logging.getLogger(__name__)
@@ -95,7 +101,14 @@ def basins(
         In one sentence: found, expected, way out.
     """
     asked = dict(locals())
-    _check(out, depressions, keep_above_km2, countries, country_field)
+    named = {"dem": dem, "outlets": outlets, "countries": countries, "terminal": terminal, "burn": burn}
+    inputs = {name: path for name, path in named.items() if path is not None}
+    _check(out, depressions, keep_above_km2, countries, country_field, rasters)
+    require_places({"out": out}, inputs)
+    require_number("snap-m", snap_m)
+    require_number("keep-above-km2", keep_above_km2)
+    require_number("streams-km2", streams_km2, above=0)
+    require_number("band-m", band_m, above=0)
     log.info("reading", extra={"done": 0.0})
     surface = raster_files.read(dem)
     surface.name = "dem"
@@ -122,14 +135,14 @@ def basins(
             "finding the way of the water", extra={"done": READ + (ANALYSED - READ) * share}
         ),
     )
-    inputs = {"dem": dem, "outlets": outlets, "countries": countries, "terminal": terminal, "burn": burn}
-    record = _record(asked, {name: path for name, path in inputs.items() if path is not None}, found)
+    record = _record(asked, inputs, found)
     outputs = {
         "out": out,
         "picture": out.with_suffix(".png"),
         "curves": out.with_suffix(".bands.png"),
         "bands": out.with_suffix(".bands.csv"),
     }
+    written = {} if rasters is None else _write_rasters(rasters, surface, found, record)
     with publishing(out, record, style="basins") as work:
         log.info("writing", extra={"done": ANALYSED})
         features.write(found.layers, work / out.name, geometry_types=GEOMETRY_TYPES)
@@ -154,8 +167,6 @@ def basins(
         quicklook.hypsometric_picture(
             work / outputs["curves"].name, found.layers["bands"], names=_names(found)
         )
-    if rasters is not None:
-        outputs |= _write_rasters(rasters, surface, found, record)
     log.info("done", extra={"done": 1.0})
     covered = float(found.layers["subbasins"]["area_km2"].sum())
     numbers = {
@@ -163,7 +174,7 @@ def basins(
         "area_km2": covered,
         "crossings": len(found.layers["crossings"]),
     }
-    return Result(outputs, numbers, _in_words(found))
+    return Result(outputs | written, numbers, _in_words(found))
 
 
 def _in_words(found: Basins) -> tuple[str, ...]:
@@ -211,8 +222,14 @@ def _check(
     keep_above_km2: float | None,
     countries: Path | None,
     country_field: str | None,
+    rasters: Path | None,
 ) -> None:
     """Refuse what cannot end well before hours of work."""
+    if rasters is not None and rasters.resolve() == out.parent.resolve():
+        raise BadInput(
+            f"--rasters is the folder of {out.name}, where the records of both would get mixed. Choose "
+            "another folder for --rasters."
+        )
     require_ending(out, ".gpkg", "GeoPackage")
     if keep_above_km2 is not None and depressions != "keep":
         raise BadInput(

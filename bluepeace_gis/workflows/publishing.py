@@ -1,6 +1,7 @@
 """What every command does with its product: check its name, write it whole, describe it, style it."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -56,13 +57,64 @@ def _require_own_record(out: Path) -> None:
     place = out.with_suffix(".json")
     try:
         other = json.loads(place.read_text(encoding="utf-8"))["assets"]["main"]["href"]
-    except (OSError, ValueError, KeyError, TypeError):  # none, or not one of ours
+    except FileNotFoundError:
         return
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadInput(
+            f"{place.name} stands where the record of {out.name} would go, and is none. Move it away or "
+            "choose another name for --out."
+        ) from error
     if Path(other).name != out.name and (out.parent / other).exists():
         raise BadInput(
             f"{place.name} already describes {Path(other).name}; {out.name} would replace that record. "
             "Choose another name for --out."
         )
+
+
+def require_places(products: Mapping[str, Path], inputs: Mapping[str, Path]) -> None:
+    """Refuse products that would replace an input or another record, before hours of work.
+
+    Parameters
+    ----------
+    products, inputs : {option: path}
+
+    Raises
+    ------
+    BadInput
+        Naming the option, what stands there, and the way out.
+    """
+    for option, out in products.items():
+        for name, path in inputs.items():
+            file = Path(str(path).partition("|")[0])
+            if file.exists() and out.exists() and file.samefile(out):
+                raise BadInput(
+                    f"--{option} and {name} are both {out.name}: the input would be replaced. Choose another "
+                    f"name for --{option}."
+                )
+        _require_own_record(out)
+
+
+def require_number(option: str, value: float | None, *, above: float | None = None) -> None:
+    """Refuse numbers that no size or distance can be.
+
+    Parameters
+    ----------
+    option : str
+    value : float or None
+        None, an option not given, passes.
+    above : float, optional
+        The number must be larger; without it, 0 or larger.
+
+    Raises
+    ------
+    BadInput
+        Naming the option and what was expected.
+    """
+    if value is None:
+        return
+    if not math.isfinite(value) or value < 0 or (above is not None and value <= above):
+        expected = "0 or more" if above is None else f"more than {above:g}"
+        raise BadInput(f"--{option} is {value:g}; expected a finite number, {expected}.")
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import shapely
 
 from bluepeace_gis.archive import features, tables
 from bluepeace_gis.geo import zones
-from bluepeace_gis.workflows.publishing import Record, publishing, require_ending
+from bluepeace_gis.workflows.publishing import Record, publishing, require_ending, require_places
 from bluepeace_gis.workflows.result import Result
 
 log = logging.getLogger(__name__)
@@ -54,6 +54,7 @@ def shares(
         In one sentence: found, expected, way out.
     """
     require_ending(out, ".csv", "table")
+    require_places({"out": out}, {"polygons": polygons, "countries": countries})
     log.info("reading", extra={"done": 0.0})
     layer = features.read(polygons, holding="polygons")
     land = features.read(countries, holding="polygons")

@@ -281,3 +281,32 @@ def test_water_stays_in_a_burnt_canal_and_the_canal_is_no_depression():
     assert plain["basins"]["area_km2"].item() < above / 10
     assert burnt["basins"]["zmin_m"].item() > 900  # the elevations reported are those of the land
     assert len(burnt["depressions"]) == 0
+
+
+@pytest.mark.real
+def test_a_closed_surface_loses_no_water_at_an_upper_gauge(real_data):
+    dem = rasters.read(real_data / "basins/shakhimardan_dem_100m_utm42.tif")
+    pair = gpd.GeoDataFrame(
+        geometry=gpd.points_from_xy([731003.04, 734803.04], [4440127.31, 4437427.31]), crs=UTM
+    )
+    parts = delineate_basins(dem, pair, edges="closed").layers["subbasins"]
+    assert parts["downstream_id"].tolist() == [0, 1]
+    assert parts["area_km2"].sum() == pytest.approx(1394.95, abs=0.005)
+
+
+def test_gauges_on_a_plateau_above_a_dam_and_above_a_lake_let_the_water_pass():
+    row, column = np.mgrid[0:60, 0:31]
+    z = 1000 + 10.0 * np.abs(column - 15) - np.minimum(row, 40)  # level below row 40
+    z[30, 15] += 8  # a dam in the river
+    dem = raster(z)
+    whole_km2 = Grid.of(dem).cell_areas.sum() / 1e6
+    found = delineate_basins(dem, at(dem, (59, 15), (50, 15), (29, 15)), edges="closed", streams_km2=0.05)
+    assert found.layers["subbasins"]["downstream_id"].tolist() == [0, 1, 2]
+    assert found.layers["basins"]["area_km2"].iloc[0] == pytest.approx(whole_km2)
+    x, y = Grid.of(dem).centres(59, 15)
+    lake = gpd.GeoDataFrame(geometry=[shapely.Point(float(x), float(y)).buffer(150)], crs=UTM)
+    above = delineate_basins(
+        dem, at(dem, (50, 15), (59, 15)), terminal=lake, edges="closed", streams_km2=0.05
+    )
+    assert above.layers["subbasins"]["downstream_id"].tolist() == [2, 0]
+    assert above.layers["basins"]["area_km2"].iloc[1] == pytest.approx(whole_km2)

@@ -207,6 +207,11 @@ BAD = {
     "unknown option": (["dem.tif", "outlets.gpkg", "--out", "o.gpkg", "--magic", "1"], "magic"),
     "unknown choice": (["dem.tif", "outlets.gpkg", "--out", "o.gpkg", "--edges", "open"], "open"),
     "half of a pair": (["dem.tif", "outlets.gpkg", "--out", "o.gpkg", "--countries", "x"], "country-field"),
+    "not a number": (["dem.tif", "outlets.gpkg", "--out", "o.gpkg", "--snap-m", "nan"], "snap-m"),
+    "below zero": (["dem.tif", "outlets.gpkg", "--out", "o.gpkg", "--snap-m=-1"], "snap-m"),
+    "no end": (["dem.tif", "outlets.gpkg", "--out", "o.gpkg", "--band-m", "inf"], "band-m"),
+    "the input itself": (["dem.tif", "outlets.gpkg", "--out", "outlets.gpkg"], "input would be replaced"),
+    "rasters beside it": (["dem.tif", "outlets.gpkg", "--out", "o.gpkg", "--rasters", "."], "rasters"),
     "keep without keep": (["dem.tif", "outlets.gpkg", "--out", "o.gpkg", "--keep-above-km2", "1"], "keep"),
 }  # fmt: skip
 

@@ -31,7 +31,6 @@ from bluepeace_gis.geo.drainage import (
 )
 from bluepeace_gis.geo.grid import Grid
 from bluepeace_gis.geo.outlines import outline
-from bluepeace_gis.kernels.neighbours import COLUMN_STEP, ROW_STEP, SINK
 
 log = logging.getLogger(__name__)
 
@@ -151,9 +150,11 @@ def delineate_basins(
     drained = route(None, "drain")
     row, column, distance_m = snap(points, drained, snap_m=snap_m, streams_km2=channel_km2)
     if edges == "closed":
-        # The channels on which outlets are looked for are those of the open surface; closed, all water
-        # that no terminal lake takes must then leave through the outlets found.
-        drained = _nested(route((row, column), "closed"), dem, row, column)
+        # The channels on which outlets are looked for are those of the open surface. Closed, the water
+        # leaves only through the last outlets of a river and into terminal lakes; a gauge above another
+        # one, or above a lake, lets it pass.
+        last = _last_outlets(drained, row, column)
+        drained = route((row[last], column[last]) if last.any() or lakes is None else None, "closed")
     tell(0.5)
     nest = _Nest.of(drained.drainage, row, column)
     relief = Relief.of(dem, drained.drainage, nest.zone, nest.count, band_m)
@@ -239,39 +240,18 @@ def _distinct(row: Indices, column: Indices) -> tuple[tuple[Indices, Indices], I
     return (row[first], column[first]), first, rank[inverse.ravel()]
 
 
-def _nested(drained: Drained, dem: xr.DataArray, row: Indices, column: Indices) -> Drained:
-    """Let the water of an outlet go on to the next one below, where it falls to it by itself.
-
-    Every outlet of a closed surface was a sink, so that all water finds one. An upstream gauge is none
-    in nature: it is linked to the cell below if the water there comes to another outlet that is lower,
-    which also keeps circles out.
-    """
-    z = dem.to_numpy()
-    direction = drained.drainage.direction
-    (rows, columns), _, _ = _distinct(row, column)
-    zone, _ = drained.drainage.delineate(rows, columns)
-    grid = drained.drainage.grid
-    across, along = grid.cell_steps_m
-    linked = direction.copy()
-    for k, (r, c) in enumerate(zip(rows, columns, strict=True)):
-        if direction[r, c] != SINK:
-            continue
-        best, choice = 0.0, None
-        step = (across[r], np.hypot(across[r], along[r]), along[r])
-        for way in range(8):
-            rr, cc = r + ROW_STEP[way], c + COLUMN_STEP[way]
-            if 0 <= rr < grid.shape[0] and 0 <= cc < grid.shape[1]:
-                fall = float(z[r, c] - z[rr, cc]) / step[1 if way % 2 else (way // 2 % 2) * 2]
-                if fall > best:
-                    best, choice = fall, (way, int(zone[rr, cc]))
-        if choice is None or choice[1] in (0, k + 1):
-            continue
-        other = choice[1] - 1
-        if z[rows[other], columns[other]] < z[r, c]:
-            linked[r, c] = choice[0]
-    return Drained(
-        Drainage(grid, linked), drained.depressions, drained.lakes, drained.lake_ends, drained.filled
-    )
+def _last_outlets(drained: Drained, row: Indices, column: Indices) -> NDArray[np.bool_]:
+    """Tell which outlets have neither another outlet nor a terminal lake downstream."""
+    columns = drained.drainage.grid.shape[1]
+    own = np.asarray(row) * columns + column
+    ends = np.setdiff1d(drained.lake_ends, own)
+    cells = np.concatenate([np.unique(own), ends])
+    _, downstream = drained.drainage.delineate(cells // columns, cells % columns)
+    in_lake = np.isin(cells, drained.lake_ends)
+    last: NDArray[np.bool_] = ((downstream == 0) & ~in_lake)[
+        np.searchsorted(cells[: cells.size - ends.size], own)
+    ]
+    return last
 
 
 @dataclass(frozen=True)

@@ -64,9 +64,9 @@ def prepare_outlets(outlets: gpd.GeoDataFrame, grid: Grid, *, area_field: str | 
             columns = ", ".join(str(name) for name in points.columns if name != "geometry")
             raise BadInput(f"OUTLETS has no column {area_field}; expected one of: {columns}.")
         known = pd.to_numeric(points[area_field], errors="coerce").to_numpy(float)
-        strange = (known <= 0) | (np.isnan(known) & points[area_field].notna().to_numpy())
+        strange = (known <= 0) | np.isinf(known) | (np.isnan(known) & points[area_field].notna().to_numpy())
         if strange.any():
-            value = points[area_field].to_numpy()[strange][0]
+            value = points[area_field].to_numpy()[strange].tolist()[0]
             raise BadInput(
                 f"{area_field} of OUTLETS holds {value!r}; expected the known upstream area in km2 "
                 "or nothing. Correct the column."
@@ -74,7 +74,7 @@ def prepare_outlets(outlets: gpd.GeoDataFrame, grid: Grid, *, area_field: str | 
     numbers = np.arange(1, count + 1)
     names = points["name"] if "name" in points.columns else pd.Series([None] * count)
     text = [
-        str(name) if pd.notna(name) and str(name) else str(number)
+        " ".join(str(name).split()) if pd.notna(name) and str(name).strip() else str(number)
         for name, number in zip(names, numbers, strict=True)
     ]
     return gpd.GeoDataFrame(
