@@ -81,9 +81,22 @@ def qgis_environment(tmp_path_factory):
 
 
 def without_bluepeace(path):
-    """PATH without the places where a `bluepeace` of the developer may stand."""
-    places = path.split(os.pathsep)
-    return os.pathsep.join(place for place in places if not (Path(place) / "bluepeace").exists())
+    """PATH without the places where a `bluepeace` of the developer may stand, or a foreign Python.
+
+    The Python inside QGIS takes the first `python3` on PATH for its home: it must be the system's, or
+    QGIS does not find its own modules.
+    """
+    system = Path("/usr/bin/python3")
+
+    def is_foreign(place):
+        python = Path(place) / "python3"
+        return system.exists() and python.exists() and not python.samefile(system)
+
+    return os.pathsep.join(
+        place
+        for place in path.split(os.pathsep)
+        if not (Path(place) / "bluepeace").exists() and not is_foreign(place)
+    )
 
 
 class QgisProcess:

@@ -100,6 +100,7 @@ def drive(told, folder, engine, environment=None):
                     "QT_QPA_PLATFORM": "xcb",
                     "XDG_RUNTIME_DIR": str(home / "runtime"),
                     "QGIS_PLUGINPATH": str(home / "plugins"),
+                    "PATH": "/usr/bin:/bin",  # the Python inside QGIS takes its home from the first python3
                     "BLUEPEACE_PYTHON": str(engine),
                     "BLUEPEACE_WINDOW": json.dumps({**told, "folder": str(folder)}),
                     "LC_ALL": "C.UTF-8",
