@@ -315,7 +315,6 @@ def write(
     names = [description] if isinstance(description, str) else list(description)
     classes = [categories] if isinstance(categories, Mapping) else list(categories or [])
     profile = {
-        "driver": "COG",
         "count": values.shape[0],
         "height": grid.shape[0],
         "width": grid.shape[1],
@@ -323,12 +322,7 @@ def write(
         "crs": rasterio.crs.CRS.from_wkt(grid.crs.to_wkt()),
         "transform": grid.transform,
         "nodata": nodata,
-        "compress": "DEFLATE",  # read by every GDAL, ESRI and SNAP; ZSTD is not
-        "predictor": "YES",
-        "blocksize": BLOCK,
-        "bigtiff": "IF_SAFER",
-        "overviews": "IGNORE_EXISTING",
-        "overview_resampling": "AVERAGE" if floats and not classes else "NEAREST",
+        **cog_options(average=floats and not classes),
     }
     with products.replacing(target) as part:
         try:
@@ -350,6 +344,26 @@ def write(
             with products.replacing(side) as part_of_side:
                 part_of_side.write_text(_category_names(classes), encoding="utf-8")
     return target
+
+
+def cog_options(*, average: bool) -> dict[str, Any]:
+    """Name the options of GDAL's COG driver, so that every raster of the project is made alike.
+
+    Parameters
+    ----------
+    average : bool
+        Whether an overview's cell is the average of those it covers, or the nearest of them (classes,
+        dates, counts).
+    """
+    return {
+        "driver": "COG",
+        "compress": "DEFLATE",  # read by every GDAL, ESRI and SNAP; ZSTD is not
+        "predictor": "YES",
+        "blocksize": BLOCK,
+        "bigtiff": "IF_SAFER",
+        "overviews": "IGNORE_EXISTING",
+        "overview_resampling": "AVERAGE" if average else "NEAREST",
+    }
 
 
 def _read_back(path: Path, values: npt.NDArray[Any], profile: Mapping[str, Any]) -> None:
