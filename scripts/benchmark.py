@@ -3,7 +3,8 @@
 Each tool runs in a process of its own, after a first pass on a small surface that compiles what has
 to be compiled, so that the peak memory is its own. Times are of the wall clock; compare ratios.
 
-    python scripts/benchmark.py                 the chain on 5000 x 5000 cells
+    python scripts/benchmark.py                 all: basins on 5000 x 5000 cells, stacks of scenes
+    python scripts/benchmark.py --only stacks   one of them
     python scripts/benchmark.py --cells 2000    a smaller surface
     python scripts/benchmark.py --alone         without the peers
 """
@@ -19,7 +20,7 @@ from pathlib import Path
 
 CELL_M = 30.0
 STATUS = Path("/proc/self/status")
-PEERS = {"pyflwdir": "pyflwdir", "whitebox": "whitebox_workflows"}
+PEERS = {"pyflwdir": "pyflwdir", "whitebox": "whitebox_workflows", "numbagg": "numbagg", "hdstats": "hdstats"}
 
 
 def make_surface(cells, seed=1):
@@ -208,15 +209,28 @@ def installed(module):
     return importlib.util.find_spec(module) is not None
 
 
-def measure(tool, small, large, cells, environment=None):
-    arguments = [sys.executable, __file__, "--one", tool, str(small), str(large), "--cells", str(cells)]
+def measure(*arguments, script=__file__, environment=None):
+    """Let a script do one thing in a process of its own and return what it found, or None."""
+    words = [str(argument) for argument in arguments]
     answer = subprocess.run(
-        arguments, capture_output=True, text=True, check=False, env={**os.environ, **(environment or {})}
+        [sys.executable, str(script), *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **(environment or {})},
     )
     if answer.returncode:
-        print(f"{tool} failed: {answer.stderr.strip().splitlines()[-1:]}")
+        print(f"{' '.join(words[:2])} failed: {answer.stderr.strip().splitlines()[-1:]}")
         return None
     return json.loads(answer.stdout.strip().splitlines()[-1])
+
+
+def runs(tool, alone):
+    """Tell whether a tool is to run, and say why if a peer is not."""
+    if tool == "bluepeace" or not (alone or (tool in PEERS and not installed(PEERS[tool]))):
+        return True
+    print(f"{tool}: {'left out' if alone else 'not installed'}")
+    return False
 
 
 def table(found, cells):
@@ -236,15 +250,8 @@ def table(found, cells):
         )
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cells", type=int, default=5000, help="along a side of the surface")
-    parser.add_argument("--alone", action="store_true", help="without the peers")
-    parser.add_argument("--one", nargs=3, metavar=("TOOL", "SMALL", "LARGE"), help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.one:
-        one(*options.one)
-        return
+def basins(options):
+    """Condition, direct, accumulate and delineate one surface."""
     import numpy as np
 
     with tempfile.TemporaryDirectory() as folder:
@@ -255,16 +262,63 @@ def main():
         print(f"copying float32 costs {copy_bandwidth(large):.2f} ns per cell; {os.cpu_count()} processors")
         found = {}
         for tool in TOOLS:
-            if tool in PEERS and (options.alone or not installed(PEERS[tool])):
-                print(f"{tool}: {'left out' if options.alone else 'not installed'}")
-                continue
-            values = measure(tool, small, large, options.cells)
+            values = measure("--one", tool, small, large) if runs(tool, options.alone) else None
             if values:
                 found[tool] = values
         table(found, options.cells)
-        cold = measure("bluepeace", small, small, 600, {"NUMBA_CACHE_DIR": str(Path(folder) / "cache")})
+        cache = {"NUMBA_CACHE_DIR": str(Path(folder) / "cache")}
+        cold = measure("--one", "bluepeace", small, small, environment=cache)
         warm = found["bluepeace"]["first_s"]
         print(f"\nfirst call: {cold['first_s']:.1f} s without compiled kernels on disk, {warm:.1f} s with")
+
+
+def stacks(options):
+    """Calibrate scenes and make composites of a season by the kernels alone."""
+    import _benchmark_stacks
+    import numpy as np
+
+    with tempfile.TemporaryDirectory() as folder:
+        numbers = Path(folder) / "numbers.npy"
+        np.save(numbers, np.zeros((_benchmark_stacks.DATES, 1500, 1500), np.int16))
+        print(
+            f"\ncopying int16 costs {copy_bandwidth(numbers):.2f} ns per pixel; {os.cpu_count()} processors"
+        )
+        columns = ["million pixel-dates/s", "times slower", "peak B/pixel-date", "first call, s"]
+        print(f"\n{'':<34}" + "".join(f"{name:>23}" for name in columns))
+        for job, tools in _benchmark_stacks.JOBS.items():
+            ours = None
+            for tool in tools:
+                if not runs(tool, options.alone):
+                    continue
+                # Ours without compiled kernels on disk: the first call tells what they cost.
+                cache = {"NUMBA_CACHE_DIR": str(Path(folder) / job)} if tool == "bluepeace" else {}
+                found = measure(job, tool, script=_benchmark_stacks.__file__, environment=cache)
+                if not found:
+                    continue
+                ours = ours or found["rate"]
+                print(
+                    f"{job:<24}{tool:<10}{found['rate']:23.1f}{ours / found['rate']:23.1f}"
+                    f"{found['memory']:23.1f}{found['first_s']:23.1f}"
+                )
+
+
+# What --only chooses from, in the order of a full run. Another chain is another function here.
+CHAINS = {"basins": basins, "stacks": stacks}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", choices=CHAINS, help="one chain instead of all")
+    parser.add_argument("--cells", type=int, default=5000, help="along a side of the surface of basins")
+    parser.add_argument("--alone", action="store_true", help="without the peers")
+    parser.add_argument("--one", nargs=3, metavar=("TOOL", "SMALL", "LARGE"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        one(*options.one)
+        return
+    for name, chain in CHAINS.items():
+        if options.only in (None, name):
+            chain(options)
 
 
 if __name__ == "__main__":
