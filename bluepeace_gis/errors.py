@@ -34,6 +34,10 @@ class NotWritten(BluepeaceError):
     """A product could not be written completely, so its name has not appeared."""
 
 
+class SomeFailed(BluepeaceError):
+    """Some tasks of a batch failed; what the others made is complete and in its place."""
+
+
 class Cancelled(BluepeaceError):
     """The person or the program that started the work asked it to stop."""
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,21 @@ def real_data():
     if not folder.is_dir():
         pytest.skip(f"the real data are not in {folder}: {REAL_DATA_VARIABLE} names their place")
     return folder
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Mount a disk of one megabyte."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    try:
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], check=True, capture_output=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("mounting a small disk needs root on Linux")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
 
 
 def pytest_configure():

@@ -21,6 +21,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 # From the ground up; rooms on one floor do not know each other.
 FLOORS = [
     {"errors"},
+    {"disk"},
     {"kernels"},
     {"geo"},
     {"analyses", "archive", "jobs", "maps"},

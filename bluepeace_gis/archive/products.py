@@ -10,27 +10,26 @@ exclusive lock, which the operating system releases when its process dies, keeps
 import contextlib
 import errno
 import glob
-import logging
 import os
 import shutil
-import socket
-import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
+from bluepeace_gis import disk
 from bluepeace_gis.errors import NotWritten
 
-log = logging.getLogger(__name__)
-
-LOCK = ".lock"
+LOCK = disk.LOCK
 PREVIOUS = ".previous"
-# What SQLite leaves beside a database that was not closed. Beside a new file of the same name it
-# would be played back into that file.
-SQLITE_LEFTOVERS = ("-wal", "-shm", "-journal")
+PLACE: Final = "place"  # what a writer that knows no option says another one of shall be chosen
+# Of a product's name: ".NAME.bands.part-PROCESS.csv-journal" is the longest that is made of it.
+_WORKING_NAME: Final = 40
+_FULL_BYTES: Final = 1 << 16  # a disk with less left than one buffer of a driver is full
 
 
 @contextlib.contextmanager
-def product(path: Path | str) -> Iterator[Path]:
+def product(path: Path | str, *, option: str = "--out") -> Iterator[Path]:
     """Give a working folder; rename what was written in it into place when the block ends well.
 
     >>> with product("out/basins.gpkg") as work:  # doctest: +SKIP
@@ -41,6 +40,8 @@ def product(path: Path | str) -> Iterator[Path]:
     ----------
     path : path
         The main file, such as ``basins.gpkg``. Its folder is made if it is missing.
+    option : str
+        What the caller gave the place by: the errors name it as the way out.
 
     Yields
     ------
@@ -63,25 +64,25 @@ def product(path: Path | str) -> Iterator[Path]:
     """
     target = Path(path)
     if target.is_dir():
-        raise NotWritten(f"{target} is a folder; the name of a file was expected. Choose another --out.")
+        raise NotWritten(f"{target} is a folder; the name of a file was expected. Choose another {option}.")
     folder = target.parent
     work = folder / f".{target.stem}.work"
     missing = [place for place in (folder, *folder.parents) if not place.exists()]
     handle = None
     complete = False
     try:
-        with _told_as_not_written(target, always=True):
-            handle = _hold(work, target)
-            _clear(work)
-        with _told_as_not_written(target, within=work):
+        with _told_as_not_written(target, option, always=True):
+            handle = _hold(work, target, option)
+            disk.clear(work)
+        with _told_as_not_written(target, option, within=work):
             yield work
-        with _told_as_not_written(target, always=True):
+        with _told_as_not_written(target, option, always=True):
             _publish(work, target)
         complete = True
     finally:
         if handle is not None:
-            _clear(work)
-            _release(handle, work)
+            disk.clear(work)
+            disk.release(handle, work)
         if not complete:
             for place in missing:
                 with contextlib.suppress(OSError):  # not made, or somebody else's files are in it by now
@@ -105,12 +106,12 @@ def replacing(path: Path | str) -> Iterator[Path]:
     target = Path(path)
     part = target.with_name(f".{target.stem}.part-{os.getpid()}{target.suffix}")
     try:
-        with _told_as_not_written(target, within=target.parent):
+        with _told_as_not_written(target, PLACE, within=target.parent):
             yield part
-            _store(part)
-            _remove_leftovers(target)
+            disk.store(part)
+            disk.remove_leftovers(target)
             part.replace(target)
-            _store_folder(target.parent)
+            disk.store_folder(target.parent)
     finally:
         with contextlib.suppress(OSError):
             for place in target.parent.glob(glob.escape(part.name) + "*"):  # with what drivers left beside it
@@ -118,7 +119,9 @@ def replacing(path: Path | str) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _told_as_not_written(target: Path, *, always: bool = False, within: Path | None = None) -> Iterator[None]:
+def _told_as_not_written(
+    target: Path, other: str, *, always: bool = False, within: Path | None = None
+) -> Iterator[None]:
     """Turn the operating system's refusals into one sentence with the way out.
 
     Between the steps of a caller only what concerns the disk or a file inside ``within`` is ours to
@@ -132,126 +135,111 @@ def _told_as_not_written(target: Path, *, always: bool = False, within: Path | N
         inside = within is not None and any(within == name or within in name.parents for name in named)
         if not (full or inside or always):
             raise
-        raise NotWritten(_refusal(error, target, full=full)) from error
+        raise NotWritten(refusal(error, target, other)) from error
 
 
-def _refusal(error: OSError, target: Path, *, full: bool) -> str:
-    if full:
-        return f"{target} was not written: the disk is full. Free space on it or choose another --out."
-    if isinstance(error, PermissionError) and target.exists() and os.access(target.parent, os.W_OK):
+def refusal(error: BaseException, target: Path, other: str = PLACE) -> str:
+    """Say why a file was not written, and the way out, in plain words.
+
+    Parameters
+    ----------
+    error : OSError, or what a driver raises
+        Drivers seldom say that the disk is full; it is looked at.
+    target : path
+    other : str
+        What another one of may be chosen: an option, or "place".
+
+    Returns
+    -------
+    str
+    """
+    number = error.errno if isinstance(error, OSError) else None
+    said = " ".join(str(error.__cause__ or error).split(";")[0].split()).rstrip(".")
+    full = "disk is full" in said or "No space left" in said or _is_full(target.parent)
+    reason, way_out = said, f"Check the space left on the disk or choose another {other}."
+    if number in {errno.ENOSPC, errno.EDQUOT} or (number is None and full):
+        reason, way_out = "the disk is full", f"Free space on it or choose another {other}."
+    elif number == errno.ENAMETOOLONG:
+        reason, way_out = "its name is too long for this disk", f"Choose a shorter {other}."
+    elif isinstance(error, PermissionError) and target.exists() and os.access(target.parent, os.W_OK):
         return (
             f"{target} was not replaced: it is write-protected or open in another program. "
-            "Close it there (in QGIS: remove the layer) and run again, or choose another --out."
+            f"Close it there (in QGIS: remove the layer) and run again, or choose another {other}."
         )
-    if isinstance(error, PermissionError) or error.errno == errno.EROFS:
-        return (
-            f"{target} was not written: its folder may not be written to. "
-            "Choose another --out or ask its owner for the right to write."
-        )
-    return f"{target} was not written: {error.strerror or error}. Choose another --out."
+    elif isinstance(error, PermissionError) or number == errno.EROFS:
+        reason = "its folder may not be written to"
+        way_out = f"Choose another {other} or ask its owner for the right to write."
+    elif isinstance(error, NotADirectoryError):
+        reason, way_out = "its folder is a file", f"Choose another {other}."
+    elif isinstance(error, OSError):
+        reason, way_out = error.strerror or said, f"Choose another {other}."
+    return f"{target} was not written: {reason}. {way_out}"
 
 
-# The lock
-
-
-def _hold(work: Path, target: Path) -> int:
-    """Lock ``work`` for this run and return the handle that keeps it locked."""
-    refusal = OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(work))
-    for _ in range(1000):
-        try:
-            work.mkdir(parents=True, exist_ok=True)
-            handle = os.open(work / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
-        except (FileNotFoundError, FileExistsError) as error:
-            refusal = error  # a run that ends may have removed the folder meanwhile: look again
-            continue
-        try:
-            _lock_or_refuse(handle, target)
-            if _still_named(handle, work / LOCK):
-                os.ftruncate(handle, 0)
-                os.write(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
-                return handle
-        except BaseException:
-            os.close(handle)
-            raise
-        os.close(handle)  # a run that ends had already removed this lock: try the next one
-    raise refusal
-
-
-def _lock_or_refuse(handle: int, target: Path) -> None:
-    if not _lock(handle):
-        holder = os.read(handle, 200).decode("utf-8", "replace").strip() or "another process"
-        raise NotWritten(
-            f"Another run is writing {target} ({holder}). Wait until it ends or choose another --out."
-        )
-
-
-def _still_named(handle: int, path: Path) -> bool:
+def _is_full(folder: Path) -> bool:
     try:
-        return os.path.samestat(os.fstat(handle), path.stat())
-    except FileNotFoundError:
+        return shutil.disk_usage(folder).free < _FULL_BYTES
+    except OSError:
         return False
 
 
-def _lock(handle: int) -> bool:
-    """Lock the file for this process alone; False if another one has it."""
-    if sys.platform == "win32":
-        import msvcrt  # noqa: PLC0415  # exists on Windows only
+def require_place(target: Path | str, option: str = "--out") -> None:
+    """Refuse a place that nothing can be written to, before hours of work.
 
-        os.lseek(handle, 1 << 30, os.SEEK_SET)  # far behind the text, which others must be able to read
-        try:
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        finally:
-            os.lseek(handle, 0, os.SEEK_SET)
-        return True
-    import fcntl  # noqa: PLC0415  # does not exist on Windows
+    Parameters
+    ----------
+    target : path
+        The main file of a product, which may exist; its folder may be missing.
+    option : str
+        What the caller gave it by.
 
+    Raises
+    ------
+    NotWritten
+        If its folder, or the first one above it that is there, takes no file, or not such a long name.
+    """
+    place = Path(target)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
+        folder = next(above for above in place.absolute().parents if above.exists())
+        _try(folder)
+        room = os.pathconf(folder, "PC_NAME_MAX") if hasattr(os, "pathconf") else 255
     except OSError as error:
-        if error.errno not in {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}:
-            raise
-        log.warning("This file system has no locks: make sure that no other run writes the same product.")
-    return True
+        raise NotWritten(refusal(error, place, option)) from error
+    length = len(os.fsencode(place.name))
+    if length + _WORKING_NAME > room:
+        raise NotWritten(
+            f"{option} is a name of {length} bytes; this disk takes {room} for a name, and the files beside "
+            f"it and in work need {_WORKING_NAME} of them. Choose a name of at most {room - _WORKING_NAME} "
+            "bytes (letters that are not Latin take two or more)."
+        )
 
 
-def _release(handle: int, work: Path) -> None:
-    """Remove lock and folder while the lock is still held, so that no other run loses its own."""
-    if sys.platform == "win32":
-        os.close(handle)  # Windows removes no open file; another run that has it open keeps it
-        handle = -1
-    with contextlib.suppress(OSError):  # another run may have made the folder its own by now
-        (work / LOCK).unlink()
-        work.rmdir()
-    if handle >= 0:
-        os.close(handle)
+def _try(folder: Path) -> None:
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except FileNotFoundError as error:  # the folder is there: as /proc refuses
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder)) from error
+
+
+def _hold(work: Path, target: Path, option: str) -> int:
+    """Lock ``work`` for this run and return the handle that keeps it locked."""
+    try:
+        return disk.hold(work)
+    except disk.Held as held:
+        raise NotWritten(
+            f"Another run is writing {target} ({held.holder}). Wait until it ends or choose another {option}."
+        ) from None
 
 
 # The files
-
-
-def _clear(work: Path) -> None:
-    """Remove everything but the lock: what this run no longer needs or a killed one left."""
-    for place in work.iterdir():
-        if place.name == LOCK:
-            continue
-        try:
-            if place.is_dir() and not place.is_symlink():
-                shutil.rmtree(place)
-            else:
-                place.unlink()
-        except OSError as error:
-            log.warning("%s stays behind: %s. It can be removed by hand.", place, error.strerror or error)
 
 
 def _publish(work: Path, target: Path) -> None:
     """Store all files, then rename them beside ``target``, the main one last; undo on any error."""
     files = _complete_files(work, work / target.name)
     for place in files:
-        _store(place)
+        disk.store(place)
     moves = [(place, target.parent / place.relative_to(work)) for place in files]
     goals = [goal for _, goal in moves]
     folders = sorted({goal.parent for goal in goals})
@@ -269,13 +257,13 @@ def _publish(work: Path, target: Path) -> None:
             side.unlink()
         for place, goal in moves:
             goal.parent.mkdir(parents=True, exist_ok=True)
-            _remove_leftovers(goal)
+            disk.remove_leftovers(goal)
             place.replace(goal)
     except BaseException:
         _undo(missing, new, kept)
         raise
     for folder in folders:
-        _store_folder(folder)
+        disk.store_folder(folder)
 
 
 def _undo(missing: list[Path], new: list[Path], kept: list[tuple[Path, Path]]) -> None:
@@ -293,11 +281,11 @@ def _undo(missing: list[Path], new: list[Path], kept: list[tuple[Path, Path]]) -
 
 def _complete_files(work: Path, main: Path) -> list[Path]:
     """List what the steps wrote, the main file last."""
-    found = sorted(place for place in work.rglob("*") if place.is_file() and place != work / LOCK)
+    found = sorted(place for place in work.rglob("*") if place.is_file() and place != work / disk.LOCK)
     # no BluepeaceError: a workflow that forgets its product or leaves it open is a fault of ours
     if main not in found:
         raise RuntimeError(f"the steps ended without writing {main.name} into {work}")
-    unclosed = [place.name for place in found if place.name.endswith(SQLITE_LEFTOVERS)]
+    unclosed = [place.name for place in found if place.name.endswith(disk.SQLITE_LEFTOVERS)]
     if unclosed:
         raise RuntimeError(f"a database was not closed: {', '.join(unclosed)} in {work}")
     return [place for place in found if place != main] + [main]
@@ -310,27 +298,3 @@ def _keep(goal: Path, kept: Path) -> None:
         kept.hardlink_to(goal)
     except OSError:  # a file system without hard links
         shutil.copy2(goal, kept)
-
-
-def _remove_leftovers(path: Path) -> None:
-    for ending in SQLITE_LEFTOVERS:
-        path.with_name(path.name + ending).unlink(missing_ok=True)
-
-
-def _store(path: Path) -> None:
-    """Have the operating system put the file on the disk: a rename must not outlive its content."""
-    with path.open("r+b") as file:
-        os.fsync(file.fileno())
-
-
-def _store_folder(folder: Path) -> None:
-    if sys.platform == "win32":
-        return  # Windows opens no folders; its renames are journalled
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    except OSError as error:
-        if error.errno not in {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}:  # some network disks
-            raise
-    finally:
-        os.close(handle)

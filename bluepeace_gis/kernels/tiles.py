@@ -3,6 +3,8 @@
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -12,6 +14,9 @@ import numpy.typing as npt
 # A constant of the method, not a setting: on plateaus the directions depend on it, so that every
 # machine must use the same one. 512 x 512 elevations and labels fit the cache of one core.
 TILE: Final = 512
+
+# None: as many as the machine has cores. Whoever runs several pieces of work at once sets it lower.
+_THREADS: ContextVar[int | None] = ContextVar("threads of a kernel", default=None)
 
 Result = TypeVar("Result")
 Number = TypeVar("Number", bound=np.generic)
@@ -84,6 +89,16 @@ def with_rim(values: npt.NDArray[Number], tile: Tile, outside: float) -> npt.NDA
     return padded
 
 
+@contextmanager
+def threads_at_most(count: int) -> Iterator[None]:
+    """Let kernels called in this block, in this thread, use ``count`` threads unless told otherwise."""
+    before = _THREADS.set(count)
+    try:
+        yield
+    finally:
+        _THREADS.reset(before)
+
+
 def each(
     work: Callable[[Tile], Result],
     tiling: Tiling,
@@ -94,9 +109,10 @@ def each(
     """Do ``work`` on every tile and return the results in the order of the tiles.
 
     The kernels release the interpreter, so that threads work at once; the order of the results,
-    and so every later sum, does not depend on their number. ``done`` is told the share done.
+    and so every later sum, does not depend on their number: ``threads``, or :func:`threads_at_most`, or
+    that of the cores. ``done`` is told the share done.
     """
-    count = min(threads or os.cpu_count() or 1, max(len(tiling), 1))
+    count = min(threads or _THREADS.get() or os.cpu_count() or 1, max(len(tiling), 1))
     results: list[Result] = []
     with ThreadPoolExecutor(count) as pool:
         futures = [pool.submit(work, tile) for tile in tiling]

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bluepeace_gis.archive.products import product, replacing
+from bluepeace_gis.archive.products import product, replacing, require_place
 from bluepeace_gis.errors import Cancelled, NotWritten
 
 POSIX = sys.platform != "win32"
@@ -243,6 +244,39 @@ def test_a_folder_that_may_not_be_written_to_is_refused(tmp_path):
             os.seteuid(0)
         tmp_path.chmod(0o755)
     assert everything_in(tmp_path) == []
+
+
+@pytest.mark.skipif(not POSIX, reason="folders of Windows have other rights")
+def test_a_place_that_cannot_be_written_to_is_told_before_the_work_by_its_option(tmp_path):
+    require_place(tmp_path / "new" / "newer" / "basins.gpkg")
+    require_place(tmp_path / "basins.gpkg")
+    assert everything_in(tmp_path) == []  # trying leaves nothing
+    (tmp_path / "file").touch()
+    proc = Path("/proc/no_such_folder/basins.gpkg")  # where nobody writes, root neither
+    for place, sentence in (
+        (proc, "its folder may not be written to. Choose another --rasters or ask its owner"),
+        (tmp_path / "file" / "basins.gpkg", "its folder is a file. Choose another --rasters."),
+    ):
+        if place == proc and not Path("/proc").is_dir():
+            continue
+        with pytest.raises(NotWritten, match=re.escape(f"{place} was not written: {sentence}")):
+            require_place(place, "--rasters")
+
+
+def test_a_name_without_room_for_the_files_made_of_it_is_refused(tmp_path):
+    require_place(tmp_path / ("n" * 200 + ".gpkg"))
+    with pytest.raises(NotWritten, match=r"--out is a name of 225 bytes; .* at most 215 bytes"):
+        require_place(tmp_path / ("я" * 110 + ".gpkg"))
+    with pytest.raises(NotWritten, match=r"name of 305 bytes"):
+        require_place(tmp_path / ("n" * 300 + ".gpkg"))
+
+
+def test_the_option_that_gave_the_place_is_named(tmp_path):
+    with (
+        pytest.raises(NotWritten, match=r"Choose another --rasters\.$"),
+        product(tmp_path, option="--rasters"),
+    ):
+        pytest.fail("a folder was taken for a file")
 
 
 def test_a_full_disk_leaves_the_older_product(small_disk):
