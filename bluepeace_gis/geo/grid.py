@@ -206,7 +206,8 @@ class Grid:
         Parameters
         ----------
         x, y : (n,) float, in the CRS of the grid
-            On a geographic grid, longitudes a full turn away count as the same.
+            On a geographic grid, longitudes a full turn away count as the same. A place on the outer edge of
+            the grid (to 1e-6 of a cell) lies in the cell beside it: there is no other one it could lie in.
 
         Returns
         -------
@@ -223,16 +224,28 @@ class Grid:
             raise BadInput(
                 f"Found a place without coordinates, expected numbers in {label(self.crs)}. Remove it."
             )
-        rows, columns = self.shape
-        column, row = (np.floor(place) for place in apply(~self.transform, x, y))
+        row, column = self._cells_on_this_turn(x, y)
         if self.is_geographic:
             turn = 2 * np.pi / unit(self.crs)[1]
             for shift in (turn, -turn):
-                column2, row2 = (np.floor(place) for place in apply(~self.transform, x + shift, y))
-                strayed = (column < 0) | (column >= columns) | (row < 0) | (row >= rows)
-                back = strayed & (column2 >= 0) & (column2 < columns) & (row2 >= 0) & (row2 < rows)
-                column, row = np.where(back, column2, column), np.where(back, row2, row)
+                row2, column2 = self._cells_on_this_turn(x + shift, y)
+                back = ~self._holds(row, column) & self._holds(row2, column2)
+                row, column = np.where(back, row2, row), np.where(back, column2, column)
         return row.astype(np.int64), column.astype(np.int64)
+
+    def _cells_on_this_turn(self, x: Reals, y: Reals) -> tuple[Reals, Reals]:
+        """Find the cells of places: half-open, but for the outer edges."""
+        found = []
+        for place, count in zip(apply(~self.transform, x, y)[::-1], self.shape, strict=True):
+            on_edge = (np.abs(place) <= SAME_PLACE_CELLS) | (np.abs(place - count) <= SAME_PLACE_CELLS)
+            found.append(np.where(on_edge, np.clip(np.floor(place), 0, count - 1), np.floor(place)))
+        return found[0], found[1]
+
+    def _holds(self, row: Reals, column: Reals) -> NDArray[np.bool_]:
+        inside: NDArray[np.bool_] = (
+            (row >= 0) & (row < self.shape[0]) & (column >= 0) & (column < self.shape[1])
+        )
+        return inside
 
     def window(self, row0: int, row1: int, col0: int, col1: int) -> "Grid":
         """Cut out rows ``row0`` to ``row1 - 1`` and columns ``col0`` to ``col1 - 1`` as a grid of its own.
@@ -262,8 +275,8 @@ class Grid:
             coordinates["y"] = self.centres(np.arange(rows), np.zeros(rows))[1]
             coordinates["x"] = self.centres(np.zeros(columns), np.arange(columns))[0]
         made = xr.DataArray(values, dims=("y", "x"), coords=coordinates, name=name)
-        placed: xr.DataArray = made.rio.write_crs(self.crs.to_wkt()).rio.write_transform(self.transform)
-        return placed
+        placed = made.rio.write_crs(self.crs.to_wkt())  # on a copy; the next step needs no second one
+        return placed.rio.write_transform(self.transform, inplace=True)  # type: ignore[no-any-return]
 
     @cached_property
     def row_areas_m2(self) -> Reals | None:
