@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
@@ -29,6 +30,8 @@ FOREIGN = ("PROJ_LIB", "PROJ_DATA", "GDAL_DATA", "GDAL_DRIVER_PATH")
 # After a cancel the work has this long to end by itself.
 GRACE_S = 5.0
 
+_NO_DIGITS = str.maketrans("", "", "0123456789.,")
+
 DONE, FAULT, MENDABLE, CANCELLED = 0, 1, 2, 3
 
 app = App(
@@ -37,6 +40,7 @@ app = App(
     version=bluepeace_gis.__version__,
     help_flags=["--help", "-h"],
     help_format="plaintext",
+    default_parameter=Parameter(negative=()),  # what is not asked for is left out: no --no-resume
     suppress_keyboard_interrupt=False,  # it ends with 3 here, not with the 130 of a shell
 )
 app.command(
@@ -48,6 +52,16 @@ app.command(
     "bluepeace_gis.workflows.shares:shares",
     name="shares",
     help="Tell which country holds what share of given polygons.",
+)
+app.command(
+    "bluepeace_gis.workflows.scenes:scenes",
+    name="scenes",
+    help="List the scenes of an archive: footprints, dates, cloud, bands, and what is broken.",
+)
+app.command(
+    "bluepeace_gis.workflows.season:season",
+    name="season",
+    help="Combine the clear observations of a season into one value for each cell.",
 )
 app.meta.group_parameters = "Every command"
 
@@ -119,13 +133,17 @@ class Bar:
     def __init__(self) -> None:
         self._progress: Any = None
         self._task: Any = None
-        self._said = ""
+        self._said = self._kind = ""
+        self._since = 0.0
 
     def done(self, share: float, message: str) -> None:
         if not sys.stderr.isatty():
-            if message != self._said:
+            kind, now = message.translate(_NO_DIGITS), time.monotonic()
+            # a line for every step of work, but of "3 of 1000" one a second
+            if message != self._said and (kind != self._kind or now - self._since >= 1 or share >= 1):
                 print(f"{share:4.0%} {message}", file=sys.stderr)  # noqa: T201
-            self._said = message
+                self._since = now
+            self._said, self._kind = message, kind
             return
         if self._progress is None:
             from rich import progress  # noqa: PLC0415  # not needed by programs
@@ -160,10 +178,11 @@ class Bar:
         self.close()
         for sentence in sentences:
             print(sentence)  # noqa: T201
+        width = max([10, *map(len, outputs), *map(len, numbers)]) + 2
         for name, path in outputs.items():
-            print(f"{name:<12}{path}")  # noqa: T201
+            print(f"{name:<{width}}{path}")  # noqa: T201
         for name, number in numbers.items():
-            print(f"{name:<12}{number:,.10g}")  # noqa: T201
+            print(f"{name:<{width}}{number:,.10g}")  # noqa: T201
 
     def close(self) -> None:
         if self._progress is not None:
@@ -247,7 +266,8 @@ def _run(tokens: Sequence[str], teller: Teller) -> int:
 
 
 def _command(tokens: Sequence[str]) -> str:
-    return f"{tokens[0]} " if tokens and not tokens[0].startswith("-") else ""
+    """Name the command whose help tells more; the list of commands where there is no such command."""
+    return f"{tokens[0]} " if tokens and not tokens[0].startswith("-") and tokens[0] in app else ""
 
 
 def _one_line(error: CycloptsError) -> str:

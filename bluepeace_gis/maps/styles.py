@@ -20,6 +20,19 @@ WATER: Final = "#1f5fa8"
 BASIN_TINTS: Final = ("#f8f1d8", "#cde3f2", "#eecb93", "#a6c5df", "#d2a266", "#7396bb")
 # Of other hues than the basins, or a basin would seem to belong to a country.
 COUNTRY_TINTS: Final = ("#e8f4de", "#dcc8e6", "#8cc083", "#aa82c4", "#4b8f4e", "#6a3f90", "#1c4f28")
+# Lines and dots of sensors on paper: darker than tints, and apart from each other for every reader.
+SENSOR_COLOURS: Final = (
+    "#1446a8", "#c9571b", "#1a9d92", "#e0aa22", "#6b2340", "#62a6df", "#26260b", "#7f6347",
+)  # fmt: skip
+
+# Indices: below zero stands apart, then ever darker, so that the order is seen in grey too.
+PLANTS_RAMP: Final = (
+    (-0.2, "#dfe7ec"), (0.0, "#faf3df"), (0.2, "#e3d48c"),
+    (0.4, "#a3c063"), (0.6, "#4b9150"), (0.9, "#0b4a2f"),
+)  # fmt: skip
+WATER_RAMP: Final = (
+    (-0.6, "#faf3df"), (-0.2, "#e6dcc0"), (0.0, "#cde3f2"), (0.4, "#5f97c6"), (0.8, "#123f7a"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -45,6 +58,8 @@ class Style:
     label     QGIS expression of the text beside each feature
     field     column whose values choose one of ``classes``
     band      of a raster, whose values do
+    ramp      (value, colour) of a raster whose numbers are drawn between them
+    composite of a raster drawn as red, green and blue: the bands, each from and to ``stretch``
     """
 
     title: str
@@ -59,6 +74,9 @@ class Style:
     field: str = ""
     band: int = 1
     classes: tuple[Class, ...] = ()
+    ramp: tuple[tuple[float, str], ...] = ()
+    composite: tuple[int, int, int] | None = None
+    stretch: tuple[float, float] = (0.0, 1.0)
 
 
 def _with_km2(text: str, column: str, digits: int) -> str:
@@ -89,13 +107,17 @@ LAYERS: Final[dict[str, Style]] = {
         fill="#f5c518",
         marker="diamond",
         size_mm=3.2,
-        label=_with_km2('"from_country" || \' → \' || "to_country"', "upstream_km2", digits=0),
+        label=_with_km2(
+            '"crossing_id" || \': \' || "from_country" || \' → \' || "to_country"', "upstream_km2", digits=0
+        ),
     ),
     "border_reaches": Style("Rivers along a border", "line", fill="#7a3b8f", width_mm=0.9, dash="dash"),
     "outlets": Style("Outlets", "point", fill=PAPER, label='"name"'),
     "countries": Style(
         "Borders", "polygon", outline="#4d4d4d", width_mm=0.5, dash="dash dot", label='"name"'
     ),
+    # scenes.gpkg: scenes of one place lie over each other, so that areas stay open
+    "scenes": Style("Footprints of scenes", "polygon", outline=SENSOR_COLOURS[0], width_mm=0.25),
     # glaciers.gpkg
     "glaciers": Style("Glaciers", "polygon", fill="#d6ecf8", outline="#1c5a8a", width_mm=0.25),
     "outlines_min": Style("Glaciers, least extent", "polygon", outline="#0b3c5d", width_mm=0.25, dash="dash"),
@@ -106,6 +128,14 @@ LAYERS: Final[dict[str, Style]] = {
     "unseen": Style(
         "Not seen (cloud, shadow, no data)", "polygon", fill="#e3e3e3", outline="#8c8c8c", width_mm=0.2
     ),
+    # bluepeace season: one band, darker the more there is of it
+    "ndvi": Style("NDVI", "raster", ramp=PLANTS_RAMP),
+    "ndsi": Style("Snow index (NDSI)", "raster", ramp=WATER_RAMP),
+    "ndwi": Style("Water index (NDWI)", "raster", ramp=WATER_RAMP),
+    "mndwi": Style("Water index (MNDWI)", "raster", ramp=WATER_RAMP),
+    # short-wave and near infrared and red of blue, green, red, nir, swir1, swir2: plants are green, bare
+    # land is pink, water black, snow cyan
+    "reflectance": Style("Reflectance, false colours", "raster", composite=(5, 4, 3), stretch=(0.0, 0.5)),
     # irrigation_YEAR.tif, change.tif
     "irrigation": Style(
         "Irrigated land",
@@ -308,6 +338,12 @@ def _labeling(root: ET.Element, style: Style) -> None:
 
 
 def _raster(pipe: ET.Element, style: Style) -> None:
+    if style.composite is not None:
+        _composite(pipe, style.composite, style.stretch)
+        return
+    if style.ramp:
+        _ramp(pipe, style)
+        return
     renderer = ET.SubElement(
         pipe, "rasterrenderer", type="paletted", band=str(style.band), opacity="1", alphaBand="-1"
     )
@@ -316,6 +352,44 @@ def _raster(pipe: ET.Element, style: Style) -> None:
         ET.SubElement(
             palette, "paletteEntry", value=str(each.value), color=each.colour, alpha="255", label=each.title
         )
+
+
+def _ramp(pipe: ET.Element, style: Style) -> None:
+    """Draw numbers in colours that change from one value of the ramp to the next."""
+    low, high = (f"{style.ramp[end][0]:g}" for end in (0, -1))
+    renderer = ET.SubElement(
+        pipe,
+        "rasterrenderer",
+        type="singlebandpseudocolor",
+        band=str(style.band),
+        opacity="1",
+        alphaBand="-1",
+        classificationMin=low,
+        classificationMax=high,
+    )
+    shader = ET.SubElement(ET.SubElement(renderer, "rastershader"), "colorrampshader")
+    shader.attrib |= {
+        "colorRampType": "INTERPOLATED",
+        "classificationMode": "1",
+        "clip": "0",
+        "minimumValue": low,
+        "maximumValue": high,
+    }
+    for value, colour in style.ramp:
+        ET.SubElement(shader, "item", value=f"{value:g}", color=colour, alpha="255", label=f"{value:g}")
+
+
+def _composite(pipe: ET.Element, bands: tuple[int, int, int], stretch: tuple[float, float]) -> None:
+    """Draw three bands as red, green and blue."""
+    names = ("red", "green", "blue")
+    numbers = {f"{name}Band": str(band) for name, band in zip(names, bands, strict=True)}
+    renderer = ET.SubElement(pipe, "rasterrenderer", type="multibandcolor", opacity="1", alphaBand="-1")
+    renderer.attrib |= numbers
+    for name in names:
+        contrast = ET.SubElement(renderer, f"{name}ContrastEnhancement")
+        ET.SubElement(contrast, "minValue").text = f"{stretch[0]:g}"
+        ET.SubElement(contrast, "maxValue").text = f"{stretch[1]:g}"
+        ET.SubElement(contrast, "algorithm").text = "StretchToMinimumMaximum"
 
 
 def _rgba(colour: str) -> str:

@@ -16,7 +16,7 @@ from pyproj import CRS, Geod, Transformer
 from shapely.geometry import LineString, Point, box
 
 from bluepeace_gis.geo.grid import Grid
-from bluepeace_gis.maps import quicklook, relief, styles
+from bluepeace_gis.maps import frame, quicklook, relief, styles
 
 UTM = CRS("EPSG:32642")
 GRID = Grid(UTM, Affine(100, 0, 500_000, 0, -100, 4_420_000), (200, 300))
@@ -65,8 +65,8 @@ SHARES = pd.DataFrame(
 def figures(monkeypatch):
     """Keep the figures that are saved, with their texts."""
     kept = []
-    save = quicklook._save
-    monkeypatch.setattr(quicklook, "_save", lambda figure, path: (kept.append(figure), save(figure, path))[1])
+    save = frame.save
+    monkeypatch.setattr(frame, "save", lambda figure, path: (kept.append(figure), save(figure, path))[1])
     return kept
 
 
@@ -185,6 +185,29 @@ def test_names_areas_and_shares_stand_in_the_picture(tmp_path, figures):
         assert expected in said
     assert "\N{HAIR SPACE}".join("TALVRIA") in said
     assert "Two basins" in [text.get_text() for text in figures[0].texts]
+
+
+def test_crossings_carry_their_numbers_and_are_larger_where_more_land_lies_upstream(tmp_path, figures):
+    places = [(516_000, 4_410_000), (506_000, 4_410_000), (509_000, 4_415_000), (590_000, 4_410_000)]
+    crossings = gpd.GeoDataFrame(
+        {"crossing_id": [21, 22, 23, 24], "upstream_km2": [900.0, 400.0, 0.5, 0.4]},
+        geometry=[Point(*place) for place in places],
+        crs=UTM,
+    )
+    draw(tmp_path / "a.png", crossings=crossings.to_crs(4326))
+
+    said = texts(figures[0])
+    assert [number for number in said if number in {"21", "22", "23", "24"}] == [
+        "21",
+        "22",
+        "23",
+    ]  # 24 is not seen
+    assert "Border crossings, numbered by size" in said
+    diamonds = [line for line in figures[0].axes[0].lines if line.get_marker() == "D"]
+    sizes = {round(float(line.get_xdata()[0]), -2): line.get_markersize() for line in diamonds}
+    assert (sizes[516_000] / sizes[506_000]) ** 2 == pytest.approx(900 / 400)
+    assert sizes[509_000] == quicklook.CROSSING_LEAST_PT
+    assert len(sizes) == 3
 
 
 def test_without_countries_areas_are_listed(tmp_path, figures):
@@ -319,13 +342,13 @@ def test_the_scale_bar_is_right_on_the_ground(tmp_path, figures, epsg):
     ("length", "nice"), [(1, 1), (1.99, 1), (2, 2), (4.9, 2), (7, 5), (0.3, 0.2), (9999, 5000)]
 )
 def test_lengths_are_round(length, nice):
-    assert quicklook.nice_length(length) == pytest.approx(nice)
+    assert frame.nice_length(length) == pytest.approx(nice)
 
 
 def test_north_is_where_meridians_go():
     # east of the central meridian (69 E) true north lies to the left of grid north
-    *_, east = quicklook._steps_on_earth(UTM, 700_000, 4_420_000)
-    *_, middle = quicklook._steps_on_earth(UTM, 500_000, 4_420_000)
+    *_, east = frame.steps_on_earth(UTM, 700_000, 4_420_000)
+    *_, middle = frame.steps_on_earth(UTM, 500_000, 4_420_000)
     assert math.degrees(middle) == pytest.approx(90, abs=0.01)
     # convergence = difference of longitude times the sine of the latitude
     longitude, latitude = Transformer.from_crs(UTM, 4326, always_xy=True).transform(700_000, 4_420_000)

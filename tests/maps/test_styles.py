@@ -38,10 +38,11 @@ def lightness_and_colour(colour, reader="all colours"):
 SETS = {
     "basins": styles.BASIN_TINTS,
     "countries": styles.COUNTRY_TINTS,
+    "sensors": styles.SENSOR_COLOURS,
     **{
         name: [each.colour for each in style.classes]
         for name, style in styles.LAYERS.items()
-        if style.geometry == "raster"
+        if style.classes and style.geometry == "raster"
     },
 }
 
@@ -73,6 +74,16 @@ def test_a_grey_photocopy_keeps_them_in_order(name):
     assert np.diff(lightness).min() > 5, np.round(lightness, 1)
 
 
+@pytest.mark.parametrize("name", [name for name, style in styles.LAYERS.items() if style.ramp])
+def test_more_of_an_index_is_darker_in_grey_too(name):
+    values, colours = zip(*styles.LAYERS[name].ramp, strict=True)
+    lightness = [
+        lightness_and_colour(colour)[0] for value, colour in zip(values, colours, strict=True) if value >= 0
+    ]
+    assert list(values) == sorted(values)
+    assert np.diff(lightness).max() < -5, np.round(lightness, 1)
+
+
 def test_text_and_outlines_are_dark_on_every_tint():
     for tint in styles.BASIN_TINTS:
         assert lightness_and_colour(tint)[0] - lightness_and_colour(styles.INK)[0] > 45
@@ -90,6 +101,7 @@ def test_every_layer_of_the_basins_has_its_row():
         "countries",
     }
     assert drawn <= set(styles.LAYERS)
+    assert "scenes" in styles.LAYERS
     assert {"glaciers", "outlines_min", "outlines_max", "debris", "unseen"} <= set(styles.LAYERS)
 
 
@@ -132,7 +144,16 @@ for name, geometry in json.loads(sys.argv[2]).items():
     said, loaded = layer.loadNamedStyle(path)
     one = {"imported": imported, "loaded": loaded, "complaint": complaint}
     one["renderer"] = layer.renderer().type()
-    if geometry == "raster":
+    if geometry == "raster" and one["renderer"] == "singlebandpseudocolor":
+        items = layer.renderer().shader().rasterShaderFunction().colorRampItemList()
+        one["ramp"] = [[item.value, item.color.name()] for item in items]
+        one["band"] = layer.renderer().band()
+    elif geometry == "raster" and one["renderer"] == "multibandcolor":
+        drawn = layer.renderer()
+        one["bands"] = [drawn.redBand(), drawn.greenBand(), drawn.blueBand()]
+        contrast = drawn.redContrastEnhancement()
+        one["stretch"] = [contrast.minimumValue(), contrast.maximumValue()]
+    elif geometry == "raster":
         one["classes"] = [[c.value, c.label, c.color.name()] for c in layer.renderer().classes()]
         one["band"] = layer.renderer().band()
     else:
@@ -167,6 +188,19 @@ print(json.dumps(found))
 """
 
 
+def check_raster(seen, style):
+    if style.ramp:
+        assert (seen["renderer"], seen["band"]) == ("singlebandpseudocolor", style.band)
+        assert seen["ramp"] == [[value, colour] for value, colour in style.ramp]
+    elif style.composite:
+        assert seen["renderer"] == "multibandcolor"
+        assert seen["bands"] == list(style.composite)
+        assert seen["stretch"] == list(style.stretch)
+    else:
+        assert (seen["renderer"], seen["band"]) == ("paletted", style.band)
+        assert seen["classes"] == [[each.value, each.title, each.colour] for each in style.classes]
+
+
 @pytest.mark.qgis
 def test_qgis_shows_every_layer_as_the_table_says(tmp_path):
     python = shutil.which("python3", path="/usr/bin") or "python3"
@@ -178,10 +212,10 @@ def test_qgis_shows_every_layer_as_the_table_says(tmp_path):
     import rasterio
 
     with rasterio.open(
-        tmp_path / "classes.tif", "w", driver="GTiff", count=2, height=2, width=3, dtype="uint8",
+        tmp_path / "classes.tif", "w", driver="GTiff", count=6, height=2, width=3, dtype="uint8",
         crs=rasterio.crs.CRS.from_epsg(32642), transform=rasterio.Affine(30, 0, 5e5, 0, -30, 44e5),
     ) as sink:  # fmt: skip
-        sink.write(np.arange(12, dtype=np.uint8).reshape(2, 2, 3))
+        sink.write(np.arange(36, dtype=np.uint8).reshape(6, 2, 3))
 
     said = subprocess.run(
         [
@@ -202,9 +236,7 @@ def test_qgis_shows_every_layer_as_the_table_says(tmp_path):
         seen = found[name]
         assert (seen["imported"], seen["loaded"], seen["complaint"]) == (True, True, ""), name
         if style.geometry == "raster":
-            assert seen["renderer"] == "paletted"
-            assert seen["band"] == style.band
-            assert seen["classes"] == [[each.value, each.title, each.colour] for each in style.classes]
+            check_raster(seen, style)
             continue
         assert seen["renderer"] == ("categorizedSymbol" if style.classes else "singleSymbol")
         assert seen["label"] == style.label
