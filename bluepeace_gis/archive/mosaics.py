@@ -5,9 +5,8 @@ where nothing was observed. What :func:`join` makes of them depends on their val
 same cells give the same bytes whatever the tiles.
 """
 
-import contextlib
-import warnings
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,9 +16,10 @@ import numpy as np
 import rasterio
 import rasterio.crs
 import rasterio.shutil
+from affine import Affine
 from numpy.typing import NDArray
 from rasterio._err import CPLE_BaseError  # what closing a full file raises; public nowhere else
-from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
+from rasterio.errors import RasterioIOError
 from rasterio.windows import Window
 
 from bluepeace_gis.archive import products
@@ -35,6 +35,7 @@ _TYPES: Final = {
     "int32": "Int32",
     "float32": "Float32",
 }
+PART_BLOCK: Final = 256
 _LONGEST_STRIP_CELLS: Final = 1 << 24  # compared at once when the result is read back
 
 
@@ -50,7 +51,7 @@ class Part:
 
 
 def write_part(values: NDArray[Any], path: Path | str) -> Path:
-    """Write one tile as a plain GeoTIFF, quickly; it is read by :func:`join` only.
+    """Write one tile as a plain GeoTIFF, quickly; it is read by :func:`join` and :func:`read_part` only.
 
     Parameters
     ----------
@@ -67,35 +68,101 @@ def write_part(values: NDArray[Any], path: Path | str) -> Path:
     NotWritten
         If it cannot be written or reads back other values.
     """
+    return write_strips([values], values.shape, values.dtype.name, path)
+
+
+def write_strips(
+    strips: Iterable[NDArray[Any]], shape: tuple[int, ...], dtype: str, path: Path | str
+) -> Path:
+    """Write a tile whose rows come strip by strip, from the north.
+
+    Parameters
+    ----------
+    strips : arrays (bands, some rows, columns)
+        Together all rows.
+    shape : (bands, rows, columns)
+        Of the tile.
+    dtype : str
+    path : path
+
+    Returns
+    -------
+    Path
+        ``path``.
+
+    Raises
+    ------
+    NotWritten
+        If it cannot be written or reads back other values.
+    """
     target = Path(path)
-    bands, rows, columns = values.shape
+    bands, rows, columns = shape
     profile = {
         "driver": "GTiff",
         "count": bands,
         "height": rows,
         "width": columns,
-        "dtype": values.dtype.name,
+        "dtype": dtype,
         "compress": "DEFLATE",
         "zlevel": 1,  # lives for minutes
-        "predictor": 3 if values.dtype.kind == "f" else 2,
+        "predictor": 3 if np.dtype(dtype).kind == "f" else 2,
         "tiled": True,
-        "blockxsize": 256,
-        "blockysize": 256,
+        "blockxsize": PART_BLOCK,
+        "blockysize": PART_BLOCK,
         "interleave": "band",
         "bigtiff": "IF_SAFER",
+        # the mosaic knows where it lies; any place keeps rasterio from warning that it has none
+        "transform": Affine(2, 0, 0, 0, -2, 0),
     }
+    sums: list[tuple[Window, int]] = []
     try:
-        with _without_place(), rasterio.open(target, "w", **profile) as sink:
-            sink.write(values)
-        with _without_place(), rasterio.open(target) as file:
-            back = file.read()
+        with rasterio.open(target, "w", **profile) as sink:
+            row = 0
+            for strip in strips:
+                window = Window(0, row, columns, strip.shape[1])
+                sink.write(strip, window=window)
+                sums.append((window, _sum(strip)))
+                row += strip.shape[1]
+        same = row == rows and all(_sum(read_part(target, window)) == expected for window, expected in sums)
     except (RasterioIOError, CPLE_BaseError) as error:
         raise _not_written(target, error) from error
-    if back.dtype != values.dtype or not np.array_equal(back, values, equal_nan=values.dtype.kind == "f"):
+    if not same:
         raise NotWritten(
             f"{target} reads back other values than were written. The disk may be full or failing."
         )
     return target
+
+
+def _sum(values: NDArray[Any]) -> int:
+    return zlib.crc32(np.ascontiguousarray(values).data)
+
+
+def read_part(path: Path | str, window: Window) -> NDArray[Any]:
+    """Read a window of a tile.
+
+    Parameters
+    ----------
+    path : path
+        Written by :func:`write_part` or :func:`write_strips`.
+    window : rasterio.windows.Window
+        In the tile's own cells.
+
+    Returns
+    -------
+    (bands, rows, columns)
+        Of its type.
+
+    Raises
+    ------
+    BadInput
+        If the file is gone or truncated.
+    """
+    try:
+        with rasterio.open(path) as file:
+            values: NDArray[Any] = file.read(window=window)
+    except (RasterioIOError, CPLE_BaseError) as error:
+        raise BadInput(f"The tile {path} cannot be read: {error}. Make it again.") from error
+    return values
 
 
 def join(
@@ -171,7 +238,7 @@ def _check(parts: Sequence[Part], grid: Grid) -> None:
                 "Make it again."
             )
         try:
-            with _without_place(), rasterio.open(part.file) as file:
+            with rasterio.open(part.file) as file:
                 shape = file.shape
         except RasterioIOError as error:
             raise BadInput(f"The tile {part.file} cannot be read: {error}. Make it again.") from error
@@ -233,14 +300,6 @@ def _compare(virtual: Path, made: Path) -> None:
                     f"{made} reads back other values than were written, from row {top} on. "
                     "The disk may be full or failing: check it or choose another --out."
                 )
-
-
-@contextlib.contextmanager
-def _without_place() -> Iterator[None]:
-    """A tile has no place of its own: the mosaic knows it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        yield
 
 
 def _not_written(target: Path, error: BaseException) -> NotWritten:

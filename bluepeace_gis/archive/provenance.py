@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,8 +24,9 @@ from shapely.geometry.base import BaseGeometry
 
 import bluepeace_gis
 from bluepeace_gis.archive import features, products
-from bluepeace_gis.errors import NotWritten
+from bluepeace_gis.errors import BadInput, NotWritten
 from bluepeace_gis.geo.crs import horizontal
+from bluepeace_gis.geo.turns import cut_at_180, unrolled
 
 FILE_EXTENSION: Final = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
 PROCESSING_EXTENSION: Final = "https://stac-extensions.github.io/processing/v1.2.0/schema.json"
@@ -66,12 +67,14 @@ def describe(
     lineage: str,
     footprint: BaseGeometry,
     crs: pyproj.CRS,
-    inputs: Mapping[str, Path | str],
+    inputs: Mapping[str, Path | str | Sequence[Path | str]],
     parameters: Mapping[str, Any],
     method: Mapping[str, Any],
     shape: tuple[int, int] | None = None,
     transform: Affine | None = None,
     time: dt.datetime | None = None,
+    period: tuple[dt.datetime, dt.datetime] | None = None,
+    checksums: Mapping[Path, str] | None = None,
 ) -> pystac.Item:
     """Describe a product that lies complete in its working folder.
 
@@ -87,7 +90,7 @@ def describe(
         What it covers.
     crs : CRS
         Of the product.
-    inputs : {option: path}
+    inputs : {option: path or paths}
         What it was made from, under the names of the command's options; files or folders, with what
         lies beside them (parts of a shapefile, masks, an open write-ahead log).
     parameters : {option: value}
@@ -98,6 +101,10 @@ def describe(
         Of the grid, for rasters.
     time : datetime, optional
         Of the data; the moment of production otherwise.
+    period : (datetime, datetime), optional
+        Of the data, first and last, where they are of several moments.
+    checksums : {absolute path: SHA-256 in hexadecimal}, optional
+        Of inputs that were read before; gigabytes of scenes need not be read again.
 
     Returns
     -------
@@ -116,7 +123,9 @@ def describe(
         id=target.stem,
         geometry=shapely.geometry.mapping(outline),
         bbox=[round(bound, _DEGREE_DIGITS) for bound in outline.bounds],
-        datetime=time.astimezone(dt.UTC) if time is not None else produced,
+        datetime=None if period else time.astimezone(dt.UTC) if time is not None else produced,
+        start_datetime=period[0].astimezone(dt.UTC) if period else None,
+        end_datetime=period[1].astimezone(dt.UTC) if period else None,
         properties={
             "title": title,
             "created": _written(produced),
@@ -129,9 +138,10 @@ def describe(
         },
         stac_extensions=[FILE_EXTENSION, PROCESSING_EXTENSION, PROJECTION_EXTENSION],
     )
-    for option, path in inputs.items():
-        for link in _links(option, path, target.parent):
-            item.add_link(link)
+    for option, given in inputs.items():
+        for path in [given] if isinstance(given, Path | str) else given:
+            for link in _links(option, path, target.parent, checksums or {}):
+                item.add_link(link)
     for place in sorted(folder.rglob("*")):
         if place.is_file() and place.name != products.LOCK:
             item.add_asset(*_asset(place, folder, target))
@@ -164,9 +174,54 @@ def write(item: pystac.Item, path: Path | str) -> Path:
         part.write_text(text, encoding="utf-8", newline="\n")
         if json.loads(part.read_text(encoding="utf-8")) != json.loads(text):
             raise NotWritten(
-                f"{target} reads back other text than was written. Check the disk or choose another --out."
+                f"{target} reads back other text than was written. Check the disk or choose another place."
             )
     return target
+
+
+def method_of(path: Path | str) -> dict[str, Any]:
+    """Return the method that a record tells of, with what was counted; empty without a record of ours."""
+    try:
+        told = json.loads(Path(path).read_text(encoding="utf-8"))["properties"]["bluepeace:method"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def faults(path: Path | str) -> list[str]:
+    """Compare a product with the checksums of its record.
+
+    Parameters
+    ----------
+    path : path
+        Of the STAC item.
+
+    Returns
+    -------
+    list of str
+        A sentence for each file that is missing or other than it was; empty for a sound product.
+
+    Raises
+    ------
+    BadInput
+        If the file is no STAC item.
+    """
+    place = Path(path)
+    try:
+        assets = json.loads(place.read_text(encoding="utf-8"))["assets"]
+        expected = {asset["href"]: asset["file:checksum"] for asset in assets.values()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadInput(
+            f"{place} is no record of a product ({error}). Choose the .json beside the product."
+        ) from error
+    found = []
+    for href, digest in sorted(expected.items()):
+        file = place.parent / href
+        if not file.is_file():
+            found.append(f"{file} is missing.")
+        elif checksum(file) != digest:
+            found.append(f"{file} is not the file that {place.name} describes: its checksum differs.")
+    return found
 
 
 def versions() -> dict[str, str]:
@@ -201,7 +256,7 @@ def parts_of(path: Path) -> list[Path]:
     return [path, *(place for place in beside if place != path and place.is_file() and place.stat().st_size)]
 
 
-def _links(option: str, named: Path | str, folder: Path) -> list[pystac.Link]:
+def _links(option: str, named: Path | str, folder: Path, checksums: Mapping[Path, str]) -> list[pystac.Link]:
     path, layer = features.file_and_layer(named)
     told = {"bluepeace:option": option} | ({} if layer is None else {"bluepeace:layer": layer})
     if not path.exists():  # a name of GDAL's own, such as /vsizip/...: it has no checksum of its own
@@ -215,7 +270,9 @@ def _links(option: str, named: Path | str, folder: Path) -> list[pystac.Link]:
             extra_fields={
                 **told,
                 "file:size": place.stat().st_size,
-                "file:checksum": checksum(place),
+                "file:checksum": _MULTIHASH_SHA256 + checksums[place.absolute()]
+                if place.absolute() in checksums
+                else checksum(place),
             },
         )
         for place in parts_of(path)
@@ -263,8 +320,9 @@ def _in_degrees(footprint: BaseGeometry, crs: pyproj.CRS) -> BaseGeometry:
     left, bottom, right, top = footprint.bounds
     fine = shapely.segmentize(footprint, max(right - left, top - bottom) / _SEGMENTS)
     transformer = pyproj.Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
-    moved = shapely.transform(fine, transformer.transform, interleaved=False)
-    return shapely.set_precision(shapely.make_valid(moved), 10.0**-_DEGREE_DIGITS)
+    moved = np.array([shapely.transform(fine, transformer.transform, interleaved=False)], object)
+    moved, _ = unrolled(moved, pyproj.CRS("EPSG:4326"), dense=True)
+    return cut_at_180(shapely.set_precision(shapely.make_valid(moved[0]), 10.0**-_DEGREE_DIGITS))
 
 
 def _plain(value: Any) -> Any:
@@ -275,6 +333,8 @@ def _plain(value: Any) -> Any:
         return [_plain(part) for part in value]
     if isinstance(value, Path):
         return value.name
+    if isinstance(value, dt.date):  # a datetime is one too
+        return value.isoformat()
     if isinstance(value, np.generic):
         return value.item()
     return value

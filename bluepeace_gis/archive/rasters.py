@@ -21,9 +21,11 @@ from affine import Affine
 from rasterio._err import CPLE_BaseError  # what closing a full file raises; public nowhere else
 from rasterio.enums import MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
+from rasterio.io import MemoryFile
 from rasterio.windows import Window
 
 from bluepeace_gis.archive import products
+from bluepeace_gis.archive.inputs import require_file
 from bluepeace_gis.errors import BadInput, NotWritten, UnknownCrs
 from bluepeace_gis.geo.crs import horizontal
 from bluepeace_gis.geo.grid import Grid
@@ -80,8 +82,7 @@ def read(
     unsigned files) that lie farther from all other values than a quarter of what those span.
     """
     name = str(path)
-    if not name.startswith("/vsi"):
-        _require_file(Path(path))
+    require_file(Path(path))
     try:
         with _open(name) as source:
             _check(source, name, band)
@@ -93,11 +94,7 @@ def read(
             transform, wkt = source.transform, source.crs.to_wkt()
             description = source.descriptions[band - 1]
     except (RasterioIOError, CPLE_BaseError) as error:
-        cause = error.__cause__ or error
-        raise BadInput(
-            f"{name} cannot be read: {_one_line(cause)}. It is truncated, damaged or no raster; "
-            "copy it again from its source."
-        ) from error
+        raise _unreadable(name, error) from error
 
     known &= _plausible(raw, known, name)
     if not known.any():
@@ -115,11 +112,38 @@ def read(
     return array.rio.write_nodata(np.nan, encoded=False)  # type: ignore[no-any-return]
 
 
-def _require_file(path: Path) -> None:
-    if not path.exists():
-        raise BadInput(f"{path} does not exist. Check the path and the folder the command runs in.")
-    if path.is_file() and path.stat().st_size == 0:
-        raise BadInput(f"{path} is empty (0 bytes). Copy it again from its source.")
+def shape_of(path: Path | str) -> tuple[int, int]:
+    """Read how many rows and columns a raster has, from its header alone.
+
+    Parameters
+    ----------
+    path : path
+        As for :func:`read`.
+
+    Returns
+    -------
+    rows, columns : int
+
+    Raises
+    ------
+    BadInput
+        If it is missing, empty or no raster.
+    """
+    name = str(path)
+    require_file(Path(path))
+    try:
+        with _open(name) as source:
+            return source.height, source.width
+    except (RasterioIOError, CPLE_BaseError) as error:
+        raise _unreadable(name, error) from error
+
+
+def _unreadable(name: str, error: BaseException) -> BadInput:
+    cause = error.__cause__ or error
+    return BadInput(
+        f"{name} cannot be read: {_one_line(cause)}. It is truncated, damaged or no raster; "
+        "copy it again from its source."
+    )
 
 
 def _open(name: str) -> Any:
@@ -264,6 +288,45 @@ def _north_up(values: npt.NDArray[Any], transform: Affine) -> tuple[npt.NDArray[
     return np.ascontiguousarray(values), transform
 
 
+def preview(path: Path | str, most_cells: int) -> tuple[npt.NDArray[np.float32], Grid]:
+    """Read a product of ours coarsely, from its overviews, for a picture.
+
+    Parameters
+    ----------
+    path : path
+        Written by :func:`write` or ``mosaics.join``.
+    most_cells : int
+        Along the longer side.
+
+    Returns
+    -------
+    (bands, rows, columns) float32, NaN where nodata
+    Grid
+        Its cells are as much larger.
+
+    Raises
+    ------
+    BadInput
+        If it cannot be read.
+    """
+    try:
+        with _open(str(path)) as source:
+            coarser = max(1.0, max(source.shape) / most_cells)
+            shape = tuple(max(1, round(size / coarser)) for size in source.shape)
+            numbers = source.read(out_shape=(source.count, *shape))
+            nodata = source.nodata
+            t = source.transform
+            wide, high = source.width / shape[1], source.height / shape[0]
+            coarse = Affine(t.a * wide, 0, t.c, 0, t.e * high, t.f)
+            grid = Grid(horizontal(source.crs.to_wkt(), str(path)), coarse, shape)
+    except (RasterioIOError, CPLE_BaseError) as error:
+        raise BadInput(f"{path} cannot be read: {_one_line(error.__cause__ or error)}.") from error
+    values = numbers.astype(np.float32)
+    if nodata is not None:
+        values[numbers == nodata] = np.nan
+    return values, grid
+
+
 def write(
     array: xr.DataArray,
     path: Path | str,
@@ -326,17 +389,17 @@ def write(
     }
     with products.replacing(target) as part:
         try:
-            with rasterio.open(part, "w", **profile) as sink:
-                sink.write(values)
-                for position, name in enumerate(names, start=1):
-                    if name:
-                        sink.set_band_description(position, name)
+            # not onto the disk at once: GDAL's drivers tell of a full one on stderr, and seldom why
+            with MemoryFile(ext=".tif") as memory:
+                with memory.open(**profile) as sink:
+                    sink.write(values)
+                    for position, name in enumerate(names, start=1):
+                        if name:
+                            sink.set_band_description(position, name)
+                part.write_bytes(memory.getbuffer())
             _read_back(part, values, profile)
         except (RasterioIOError, CPLE_BaseError) as error:
-            raise NotWritten(
-                f"{target} was not written: {_one_line(error.__cause__ or error)}. "
-                "Check the space left on the disk or choose another --out."
-            ) from error
+            raise NotWritten(products.refusal(error, target)) from error
         # GDAL would take an older file of this name for the new raster's
         side = target.with_name(target.name + ".aux.xml")
         side.unlink(missing_ok=True)
@@ -354,6 +417,10 @@ def cog_options(*, average: bool) -> dict[str, Any]:
     average : bool
         Whether an overview's cell is the average of those it covers, or the nearest of them (classes,
         dates, counts).
+
+    Returns
+    -------
+    {option: value}
     """
     return {
         "driver": "COG",
@@ -376,7 +443,7 @@ def _read_back(path: Path, values: npt.NDArray[Any], profile: Mapping[str, Any])
         expected = (*values.shape, values.dtype.name, profile["crs"])
         if not (found == expected and same_nodata and file.transform.almost_equals(profile["transform"])):
             raise NotWritten(
-                f"{path} reads back as {found}, not as {expected}. Check the disk or choose another --out."
+                f"{path} reads back as {found}, not as {expected}. Check the disk or choose another place."
             )
         for position, top in _strips(values.shape):
             part = values[position, top : top + BLOCK]
@@ -384,7 +451,7 @@ def _read_back(path: Path, values: npt.NDArray[Any], profile: Mapping[str, Any])
             if not np.array_equal(back, part, equal_nan=part.dtype.kind == "f"):
                 raise NotWritten(
                     f"{path} reads back other values than were written, from row {top} on. "
-                    "The disk may be full or failing: check it or choose another --out."
+                    "The disk may be full or failing: check it or choose another place."
                 )
 
 

@@ -1,8 +1,9 @@
 """What every command does with its product: check its name, write it whole, describe it, style it."""
 
+import datetime as dt
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from pyproj import CRS
 from shapely.geometry.base import BaseGeometry
 
 from bluepeace_gis.archive import products, provenance
+from bluepeace_gis.archive.products import require_place
 from bluepeace_gis.errors import BadInput
 from bluepeace_gis.maps import styles
 
@@ -25,11 +27,13 @@ class Record:
     lineage: str
     footprint: BaseGeometry
     crs: CRS
-    inputs: Mapping[str, Path]
+    inputs: Mapping[str, Path | Sequence[Path]]
     parameters: Mapping[str, Any]
     method: Mapping[str, Any]
     shape: tuple[int, int] | None = None
     transform: Affine | None = None
+    period: tuple[dt.datetime, dt.datetime] | None = None
+    checksums: Mapping[Path, str] | None = None
 
 
 def require_ending(out: Path, ending: str, kind: str) -> None:
@@ -52,7 +56,7 @@ def require_ending(out: Path, ending: str, kind: str) -> None:
         raise BadInput(f"--out is {out.name}; expected the name of a {kind}, such as {out.stem}{ending}.")
 
 
-def _require_own_record(out: Path) -> None:
+def _require_own_record(out: Path, option: str) -> None:
     """Refuse ``basins.csv`` beside ``basins.gpkg``: both would be described by ``basins.json``."""
     place = out.with_suffix(".json")
     try:
@@ -62,17 +66,17 @@ def _require_own_record(out: Path) -> None:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadInput(
             f"{place.name} stands where the record of {out.name} would go, and is none. Move it away or "
-            "choose another name for --out."
+            f"choose another {option}."
         ) from error
     if Path(other).name != out.name and (out.parent / other).exists():
         raise BadInput(
             f"{place.name} already describes {Path(other).name}; {out.name} would replace that record. "
-            "Choose another name for --out."
+            f"Choose another {option}."
         )
 
 
 def require_places(products: Mapping[str, Path], inputs: Mapping[str, Path]) -> None:
-    """Refuse products that would replace an input or another record, before hours of work.
+    """Refuse products that cannot be written or would replace an input or a record, before hours of work.
 
     Parameters
     ----------
@@ -80,18 +84,25 @@ def require_places(products: Mapping[str, Path], inputs: Mapping[str, Path]) -> 
 
     Raises
     ------
-    BadInput
+    BadInput, NotWritten
         Naming the option, what stands there, and the way out.
     """
     for option, out in products.items():
+        require_place(out, f"--{option}")
         for name, path in inputs.items():
-            file = Path(str(path).partition("|")[0])
-            if file.exists() and out.exists() and file.samefile(out):
+            if _is_same_file(Path(str(path).partition("|")[0]), out):
                 raise BadInput(
                     f"--{option} and {name} are both {out.name}: the input would be replaced. Choose another "
                     f"name for --{option}."
                 )
-        _require_own_record(out)
+        _require_own_record(out, f"--{option}")
+
+
+def _is_same_file(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:  # one of them is not there, or no name that could be
+        return False
 
 
 def require_number(option: str, value: float | None, *, above: float | None = None) -> None:
@@ -118,7 +129,9 @@ def require_number(option: str, value: float | None, *, above: float | None = No
 
 
 @contextmanager
-def publishing(out: Path, record: Record, *, style: str | None = None) -> Iterator[Path]:
+def publishing(
+    out: Path, record: Record, *, style: str | None = None, option: str = "--out"
+) -> Iterator[Path]:
     """Give a folder to write a product into; describe it, style it and give it its name at the end.
 
     Parameters
@@ -128,6 +141,8 @@ def publishing(out: Path, record: Record, *, style: str | None = None) -> Iterat
     record : Record
     style : str, optional
         The row of :data:`styles.LAYERS` that QGIS shall draw it by.
+    option : str
+        What the place was given by, for errors.
 
     Yields
     ------
@@ -141,8 +156,8 @@ def publishing(out: Path, record: Record, *, style: str | None = None) -> Iterat
     BadInput
         If the record beside it would replace that of another product of the same stem.
     """
-    _require_own_record(out)
-    with products.product(out) as work:
+    _require_own_record(out, option)
+    with products.product(out, option=option) as work:
         yield work
         if style is not None:
             styles.write_qml(style, work / out.with_suffix(".qml").name)
@@ -158,5 +173,7 @@ def publishing(out: Path, record: Record, *, style: str | None = None) -> Iterat
             method=record.method,
             shape=record.shape,
             transform=record.transform,
+            period=record.period,
+            checksums=record.checksums,
         )
         provenance.write(item, work / out.with_suffix(".json").name)

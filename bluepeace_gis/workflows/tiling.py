@@ -1,0 +1,343 @@
+"""A season of one lattice as tasks: scenes decoded once, tiles combined one by one, joined at the end.
+
+What a tile becomes depends on what its tasks' arguments and inputs say and on nothing else, so that a
+tile once made stays valid while its scenes do, whatever else joins or leaves the archive.
+"""
+
+import datetime as dt
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+
+from bluepeace_gis.archive import descriptions, mosaics, observations
+from bluepeace_gis.archive.observations import Quantity, Source, Stack
+from bluepeace_gis.archive.scenes import Scene
+from bluepeace_gis.geo.flags import Flag
+from bluepeace_gis.geo.lattice import Lattice, Place
+from bluepeace_gis.jobs import Task
+from bluepeace_gis.kernels import composites, geomedian, normalized
+
+Statistic = Literal["median", "max", "p90", "geomedian", "min-snow"]
+
+# Raised when a tile would come out otherwise.
+METHOD_VERSION: Final = "1"
+SCENES_FILE: Final = "scenes.json"
+STAGED, TILES = "staged", "tiles"
+# Bytes for each cell of a tile beside the stack, by measurement: what reading a scene holds, what the
+# answer and its writing hold; for each layer.
+READING_BYTES: Final = 16
+ANSWER_BYTES: Final = 24
+# GDAL keeps decoded blocks for all tasks of a process together; a row of blocks of a tile is enough.
+BLOCKS_MB: Final = 96
+# A whole row of JPEG 2000 blocks of a Sentinel-2 band is decoded at once: 1024 x 10980 cells.
+STAGING_MB: Final = 260.0
+_DATED: Final = frozenset({"max", "min-snow"})
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is asked of one lattice.
+
+    Parameters
+    ----------
+    name : str
+        Of the lattice, for files and tasks.
+    lattice : Lattice
+    scenes : {name: Scene}
+        Those that lie on it.
+    statistic : str
+    quantity : Quantity
+    rejected : Flag
+    side : int
+        Rows and columns of a tile.
+    """
+
+    name: str
+    lattice: Lattice
+    scenes: Mapping[str, Scene]
+    statistic: Statistic
+    quantity: Quantity
+    rejected: Flag
+    side: int
+
+    @property
+    def dated(self) -> bool:
+        """Whether each cell has the date of one observation."""
+        return self.statistic in _DATED
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What each tile is written as."""
+        return ("value", "count", "date") if self.dated else ("value", "count")
+
+    def tiles(self) -> Iterator[tuple[Place, list[str]]]:
+        """Cut the lattice; tiles without any scene are left out."""
+        rows, columns = self.lattice.grid.shape
+        for row in range(0, rows, self.side):
+            for column in range(0, columns, self.side):
+                tile = Place(row, column, min(self.side, rows - row), min(self.side, columns - column))
+                names = [name for name, place in self.lattice.places.items() if place.common(tile)]
+                if names:
+                    yield tile, names
+
+
+def decoded_first(scene: Scene, quantity: Quantity) -> bool:
+    """Tell whether a scene is decoded once by a task of its own, see :func:`observations.stage`."""
+    return any(scene.bands[name].source.lower().endswith(".jp2") for name in quantity.bands_of(scene))
+
+
+def write_scenes(scenes: Mapping[str, Scene], folder: Path) -> Path:
+    """Write what the tasks must know of the scenes, wherever they run.
+
+    Parameters
+    ----------
+    scenes : {name: Scene}
+    folder : path
+        Of the run.
+
+    Returns
+    -------
+    Path
+    """
+    told = {
+        name: {
+            "path": str(scene.path.absolute()),
+            "description": descriptions.write(scene),
+        }
+        for name, scene in scenes.items()
+    }
+    place = folder / SCENES_FILE
+    part = folder / f".{SCENES_FILE}.part"
+    part.write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
+    part.replace(place)
+    return place
+
+
+@lru_cache(maxsize=4)
+def _scenes_of(place: Path, _changed_ns: int) -> dict[str, dict[str, str]]:
+    told: dict[str, dict[str, str]] = json.loads(place.read_text(encoding="utf-8"))
+    return told
+
+
+def _scene(work: Path, name: str) -> Scene:
+    place = work.parent / SCENES_FILE
+    told = _scenes_of(place, place.stat().st_mtime_ns)[name]
+    return descriptions.read(told["description"], Path(told["path"]))
+
+
+def staging_tasks(job: Job) -> list[Task]:
+    """List the tasks that decode scenes, those in JPEG 2000."""
+    tasks = []
+    for name, scene in job.scenes.items():
+        if not decoded_first(scene, job.quantity):
+            continue
+        place = job.lattice.places[name]
+        cells = place.rows * place.columns * len(job.quantity.layers)
+        tasks.append(
+            Task(
+                name=f"stage_{job.name}_{name}",
+                function=f"{__name__}:stage_scene",
+                arguments={**_asked(job), "scene": name, "output": _staged(job, name)},
+                inputs=[scene.path],
+                outputs=[_staged(job, name)],
+                memory_mb=STAGING_MB * len(job.quantity.layers),
+                disk_mb=cells * 2 / 1e6,
+                version=METHOD_VERSION,
+            )
+        )
+    return tasks
+
+
+def tile_tasks(job: Job, folder: Path) -> list[Task]:
+    """List the tasks that combine tiles, from north-west to south-east."""
+    tasks = []
+    for tile, names in job.tiles():
+        sources = []
+        inputs: list[Path] = []
+        for name in names:
+            place = job.lattice.places[name]
+            staged = _staged(job, name) if decoded_first(job.scenes[name], job.quantity) else None
+            sources.append(
+                [name, place.row - tile.row, place.column - tile.column, place.rows, place.columns, staged]
+            )
+            inputs.append(job.scenes[name].path if staged is None else folder / staged)
+        stem = _stem(job, tile)
+        tasks.append(
+            Task(
+                name=f"tile_{job.name}_{tile.row}_{tile.column}",
+                function=f"{__name__}:combine_tile",
+                arguments={
+                    **_asked(job),
+                    "statistic": job.statistic,
+                    "rows": tile.rows,
+                    "columns": tile.columns,
+                    "sources": sources,
+                    "stem": stem,
+                },
+                inputs=inputs,
+                outputs=[tile_file(job, tile, kind) for kind in job.kinds],
+                memory_mb=tile_mb(tile.rows * tile.columns, _passes(job, names), job.quantity),
+                disk_mb=tile.rows * tile.columns * (4 * len(job.quantity.layers) + 6) / 1e6,
+                version=METHOD_VERSION,
+            )
+        )
+    return tasks
+
+
+def _stem(job: Job, tile: Place) -> str:
+    return f"{TILES}/{job.name}_{tile.row}_{tile.column}"
+
+
+def tile_file(job: Job, tile: Place, kind: str) -> str:
+    """Name the file of a tile, below the run's folder."""
+    return f"{_stem(job, tile)}_{kind}.tif"
+
+
+def tile_mb(cells: int, observed: int, quantity: Quantity) -> float:
+    """Estimate the memory that combining a tile takes, in MB."""
+    layers = len(quantity.layers)
+    return cells * layers * (2 * observed + READING_BYTES + ANSWER_BYTES) / 1e6
+
+
+def _passes(job: Job, names: Sequence[str]) -> int:
+    return len({job.scenes[name].overpass for name in names})
+
+
+def _asked(job: Job) -> dict[str, Any]:
+    return {
+        "bands": list(job.quantity.bands),
+        "index": job.quantity.index,
+        "rejected": int(job.rejected),
+    }
+
+
+def _staged(job: Job, name: str) -> str:
+    return f"{STAGED}/{job.name}_{name}.tif"
+
+
+def _quantity(arguments: Mapping[str, Any]) -> Quantity:
+    return Quantity(tuple(arguments["bands"]), arguments["index"])
+
+
+def stage_scene(arguments: dict[str, Any], work: Path) -> dict[str, int]:
+    """Decode one scene: the function of a staging task."""
+    scene = _scene(work, arguments["scene"])
+    with rasterio.Env(GDAL_CACHEMAX=BLOCKS_MB):
+        observations.stage(
+            scene, _quantity(arguments), Flag(arguments["rejected"]), work / arguments["output"]
+        )
+    return {}
+
+
+def combine_tile(arguments: dict[str, Any], work: Path) -> dict[str, int]:
+    """Combine what was seen of one tile: the function of a tile task.
+
+    Parameters
+    ----------
+    arguments : {name: JSON value}
+        As :func:`tile_tasks` gives them.
+    work : path
+        The task's folder, in that of the run.
+
+    Returns
+    -------
+    {"cells", "seen", "observations"}
+        Sums over the tile.
+    """
+    quantity, rejected = _quantity(arguments), Flag(arguments["rejected"])
+    sources: list[Source] = []
+    for name, row, column, rows, columns, staged in arguments["sources"]:
+        scene, place = _scene(work, name), Place(row, column, rows, columns)
+        sources.append(
+            observations.of_scene(scene, place, quantity, rejected)
+            if staged is None
+            else observations.of_file(scene, place, work.parent / staged)
+        )
+    tile = Place(0, 0, arguments["rows"], arguments["columns"])
+    with rasterio.Env(GDAL_CACHEMAX=BLOCKS_MB):
+        seen = observations.stack(sources, tile, len(quantity.layers))
+    answer = combine(seen, arguments["statistic"], quantity)
+    for kind, values in answer.items():
+        mosaics.write_part(values, work / f"{arguments['stem']}_{kind}.tif")
+    count = answer["count"]
+    return {
+        "cells": int(count.size),
+        "seen": int((count > 0).sum()),
+        "observations": int(count.sum(dtype=np.int64)),
+    }
+
+
+def combine(seen: Stack, statistic: Statistic, quantity: Quantity) -> dict[str, NDArray[Any]]:
+    """Combine the observations of a tile.
+
+    Parameters
+    ----------
+    seen : Stack
+    statistic : str
+    quantity : Quantity
+        What the stack holds: of one layer for median, max and p90.
+
+    Returns
+    -------
+    {"value", "count", "date"}
+        (layers, rows, columns) float32, NaN where not observed; (1, rows, columns) uint16; for max and
+        min-snow (1, rows, columns) int32, YYYYMMDD in UTC, 0 where not observed.
+    """
+    nodata, unit = observations.NODATA, observations.PER_UNIT
+    values = seen.values
+    place = values.shape[2:]
+    if not len(values):
+        empty = {
+            "value": np.full((len(quantity.layers), *place), np.nan, np.float32),
+            "count": np.zeros((1, *place), np.uint16),
+        }
+        return empty | ({"date": np.zeros((1, *place), np.int32)} if statistic in _DATED else {})
+    if statistic in {"median", "p90"}:
+        ranked = composites.percentiles(values[:, 0], [50 if statistic == "median" else 90], nodata)
+        return {"value": ranked.value / np.float32(unit), "count": ranked.count[np.newaxis]}
+    if statistic == "geomedian":
+        found = geomedian.geometric_median(values, nodata, scale=1 / unit)
+        return {"value": found.value, "count": found.count[np.newaxis]}
+    if statistic == "max":
+        extreme = composites.largest(values[:, 0], nodata)
+        chosen = extreme.value[np.newaxis]
+    else:
+        extreme = composites.smallest(_snow(values, quantity), nodata)
+        chosen = composites.take(values, extreme.date, nodata)
+    value = np.where(chosen == nodata, np.float32(np.nan), chosen / np.float32(unit))
+    days = np.array([int(time.astimezone(dt.UTC).strftime("%Y%m%d")) for time in seen.times] + [0], np.int32)
+    return {
+        "value": value.astype(np.float32),
+        "count": extreme.count[np.newaxis],
+        "date": days[extreme.date][np.newaxis],  # -1, no date, is the 0 at the end
+    }
+
+
+def _snow(values: NDArray[np.int16], quantity: Quantity) -> NDArray[np.int16]:
+    """Compute the snow index of every observation."""
+    green, swir = (quantity.bands.index(name) for name in observations.INDICES["ndsi"])
+    scale = 1 / observations.PER_UNIT
+    return np.stack(
+        [
+            normalized.difference(
+                layer[green],
+                layer[swir],
+                None,
+                None,
+                scale,
+                0.0,
+                scale,
+                0.0,
+                nodata1=observations.NODATA,
+                nodata2=observations.NODATA,
+            )
+            for layer in values
+        ]
+    )
