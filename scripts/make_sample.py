@@ -3,13 +3,15 @@
 Run it from anywhere, in the project's environment::
 
     python scripts/make_sample.py [FOLDER]
+    python scripts/make_sample.py --archive [FOLDER]     only the scenes and their truth, from the other files
 
 The same seed gives the same bytes on the same machine. The relief grows as real relief does: a range is
 uplifted and cut by its own rivers (stream power, solved implicitly downstream to upstream [1]_), its slopes
 fail beyond their angle of rest, fans of debris spread where the rivers leave it, ice flows above the snow
 line (shallow-ice approximation), and a faint noise of measurement leaves the small pits every elevation
 model has. Countries, districts, gauges and fields are then laid on that land, and the known answers are
-computed by tools that are not ours (pyflwdir, shapely, pyproj).
+computed by tools that are not ours (pyflwdir, shapely, pyproj). Last, ``_sample_archive.py`` looks at the
+finished land from orbit.
 
 .. [1] Braun and Willett (2013), doi:10.1016/j.geomorph.2012.10.008
 """
@@ -1574,11 +1576,32 @@ def make(folder: Path, say: Callable[[str], None]) -> None:
         "fields": fields,
         "glaciers": glaciers,
     }
+    archive = make_archive(folder, say)
     say("asking pyflwdir for the known answers")
     answers = known_answers(water, truth, layers, masks)
     if answers is None:
         say("pyflwdir is not installed: known_answers.json and README.md stay as they are")
         return
+    write_answers(folder, answers | {"archive": archive})
+
+
+def make_archive(folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
+    """Scenes and their truth, from the files of the folder."""
+    # the modules below import this one by its name, under which a script that runs is not known
+    sys.modules.setdefault("make_sample", sys.modules[__name__])
+    from _sample_archive import make as look_from_orbit
+
+    say("looking from orbit")
+    return look_from_orbit(folder, say)
+
+
+def remake_archive(folder: Path, say: Callable[[str], None]) -> None:
+    """Only the archive: all else stays as it is, and its known answers are kept."""
+    answers = json.loads((folder / "known_answers.json").read_text(encoding="utf-8"))
+    write_answers(folder, answers | {"archive": make_archive(folder, say)})
+
+
+def write_answers(folder: Path, answers: dict[str, Any]) -> None:
     text = json.dumps(answers, indent=1, ensure_ascii=False) + "\n"
     (folder / "known_answers.json").write_text(text, encoding="utf-8")
     (folder / "README.md").write_text(readme(answers), encoding="utf-8")
@@ -1638,7 +1661,82 @@ def readme(answers: dict[str, Any]) -> str:
         fate=answers["fields"]["fate_ha"],
         count=answers["fields"]["count"],
         countries=answers["countries_km2"],
+        archive=archive_page(answers["archive"]),
     )
+
+
+def archive_page(archive: dict[str, Any]) -> dict[str, Any]:
+    """The part of the sample's page that tells of the scenes."""
+    rows = [
+        f"| `{s['file']}` | {100 * s['not_observed'] / s['quality_cells']:.0f} |"
+        f" {100 * s['cloud'] / s['quality_cells']:.0f} | {100 * s['clear'] / s['quality_cells']:.0f} |"
+        for s in archive["scenes"].values()
+    ]
+    seasons = [
+        f"| {country} {year} | " + " | ".join(f"{of[s]:.1f}" for s in SEASONS) + " |"
+        for year, countries in archive["season_ha"].items()
+        for country, of in countries.items()
+    ]
+    ice = [
+        f"| {year} | {of['clean']:.3f} | {of['debris']:.3f} | {of['clean in the Landsat frame']:.3f} |"
+        f" {of['debris in the Landsat frame']:.3f} |"
+        for year, of in archive["glaciers_km2"].items()
+    ]
+    framed = [
+        f"| {country} {year} | " + " | ".join(f"{of[s]:.1f}" for s in SEASONS) + " |"
+        for year, countries in archive["season_ha_in_the_landsat_frame"].items()
+        for country, of in countries.items()
+    ]
+    tables = {"rows": rows, "seasons": seasons, "framed": framed, "ice": ice}
+    text = ARCHIVE_PAGE.format(
+        **{name: "\n".join(lines) for name, lines in tables.items()},
+        fields=archive["fields_in_the_landsat_frame"],
+    )
+    return {"count": len(archive["scenes"]), "text": text}
+
+
+ARCHIVE_PAGE = """\
+## The archive
+
+Names, members, metadata, scales, offsets, flags and cycles are those of real products; the scenes are cut to
+a few kilometres, their numbers are rounded to steps of 0.004 to 0.03 of reflectance so that they stay small, and
+bands and masks that nobody reads here are left out (the coastal band, aerosol, AOT, WVP, B05 to B07). Landsat is
+Collection 2, Level 2 (scale 2.75e-5, offset -0.2); Sentinel-2 is Level-2A with and without BOA_ADD_OFFSET, its
+JPEG 2000 without loss.
+
+| scene | not observed % | cloud % | clear % |
+|---|---|---|---|
+{rows}
+
+*Clear* for Landsat: QA_PIXEL bits 0 to 5 all zero; for Sentinel-2: SCL none of 0 1 3 8 9 10 11. What to fall over:
+
+- The Sentinel-2 scene of 2015 was processed again with baseline 05.00: its numbers carry the offset although its
+  date lies before 2022. The one of 2019 (baseline 02.13) has none.
+- Bit 6 of QA_PIXEL, "clear", is set in the shadow of clouds, in cirrus and on snow, as in real scenes.
+- `LC09_L2SP_154028_20240831` and `154029` are one overpass: where the rows overlap, the same ground was seen once.
+- `LC09_L2SP_153028_20240621` lies in the neighbouring zone of the projection, EPSG:32643. (The real path 153 passes
+  too far east of here; a scene whose centre lies beyond 72 E is delivered so.)
+- Path 154 ends in the valley: the swath's edge cuts the western fields, each time elsewhere. Landsat 7 has the
+  gaps of its failed scan line corrector.
+- On 15 September 2024 the first snow of autumn covers ground beside the glaciers; on 15 August 2015 and 14 August
+  2024 clouds hide ice. The tarn is younger than `dem.tif`, which slopes there. `glaciers.gpkg` is an analyst's
+  map with a staircase in its edges; the scenes show `truth/glaciers.gpkg`.
+- Clean ice has a little less than nothing left in the short-wave infrared.
+
+| fields, ha | fallow | winter | summer | double | permanent |
+|---|---|---|---|---|---|
+{seasons}
+
+Of these, {fields} whole fields lie in the frame that all scenes of the plain on path 154 share:
+
+| fields in the Landsat frame, ha | fallow | winter | summer | double | permanent |
+|---|---|---|---|---|---|
+{framed}
+
+| glaciers, km2 | clean | debris | clean in the Landsat frame | debris in it |
+|---|---|---|---|---|
+{ice}
+"""  # noqa: E501 - a row of a table is one line
 
 
 README = """\
@@ -1661,6 +1759,9 @@ given to the public domain (CC0 1.0). Edit the script, not the files: this page 
 | `glaciers.gpkg` | outlines (glacier_id, kind clean or debris, area_km2, ela_m: the height 60 % of the glacier lies above) |
 | `fields.gpkg` | {count} parcels with their crop season in 2015 and 2024 (fallow, winter, summer, double, permanent) and their fate (kept, abandoned, new) |
 | `truth_irrigated_2015.tif`, `truth_irrigated_2024.tif` | 1 where the cell's centre lies in a field that is not fallow, 0 elsewhere, 255 where the DEM has no data |
+| `archive/` | {archive[count]} scenes as their agencies hand them out: Landsat tars, Sentinel-2 SAFE zips; see below |
+| `truth/glaciers.gpkg` | what those scenes show: `glaciers` of 2015, 2019 and 2024 (glacier_id, kind, year, area_km2, ela_m), `waters`, `seasonal_snow` beside the ice on the date of each scene of the heights |
+| `truth/field_ndvi.csv` | NDVI x 100 of every field on every date of the archive, as the ground is: no sensor, no sky; and its season in 2019 |
 | `known_answers.json` | all figures below and more, by tools that are not ours: pyflwdir, shapely, pyproj |
 | `study.toml` | the study file of this valley |
 | `pictures/` | pictures the commands drew of this valley, for the pages that show it |
@@ -1696,6 +1797,7 @@ the field existed at both dates; it may lie fallow at one of them).
 |---|---|---|---|
 {districts}
 
+{archive[text]}
 Countries: Talvria {countries[Talvria]:.3f} km2, Sormea {countries[Sormea]:.3f} km2. Glaciers: {ice[count]} with
 {ice[area_km2]} km2, of which {ice[debris]} km2 under debris.
 """  # noqa: E501 - a row of a table is one line
@@ -1706,10 +1808,12 @@ def main() -> None:
     parser.add_argument(
         "folder", nargs="?", type=Path, default=Path(__file__).parent.parent / "data" / "sample"
     )
-    folder = parser.parse_args().folder
-    start = time.monotonic()
-    make(folder, lambda message: print(f"{time.monotonic() - start:5.1f} s  {message}", flush=True))
-    size = sum(f.stat().st_size for f in folder.iterdir() if f.is_file())
+    parser.add_argument("--archive", action="store_true", help="only the scenes, from the other files")
+    arguments = parser.parse_args()
+    folder, start = arguments.folder, time.monotonic()
+    work = remake_archive if arguments.archive else make
+    work(folder, lambda message: print(f"{time.monotonic() - start:5.1f} s  {message}", flush=True))
+    size = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
     print(f"{time.monotonic() - start:5.1f} s  {folder} holds {size / 1e6:.2f} MB")
 
 
