@@ -26,8 +26,8 @@ from bluepeace_gis.maps.labels import Labels
 DEGREES: Final = pyproj.CRS("EPSG:4326")
 SMALLEST_M: Final = 20_000.0  # a scene of one field is shown with its surroundings
 # Scenes of one path and row, or of one tile, differ by their swath's edge: a place is one outline if
-# its bounds agree so far, in degrees.
-SAME_PLACE_DEGREES: Final = 0.25
+# its bounds agree within this share of its size.
+SAME_PLACE_SHARE: Final = 0.15
 PLACES_LABELLED: Final = 30  # more numbers than that hide the map
 SENSORS_SHOWN: Final = 8  # in the timeline, the others in one row; the archive rarely has more
 INSET_PIXELS: Final = 3.0  # from one sensor's outline of a place to the next one's
@@ -68,8 +68,8 @@ def archive_picture(path: Path | str, scenes: gpd.GeoDataFrame, *, title: str = 
 
     Notes
     -----
-    Footprints that agree within :data:`SAME_PLACE_DEGREES` are drawn once, with their number. In the
-    timeline a scene lies the higher the cloudier it is.
+    Footprints whose bounds agree within :data:`SAME_PLACE_SHARE` of their size are drawn once, with their
+    number. In the timeline a scene lies the higher the cloudier it is.
     """
     sensors = _sensors(scenes)
     places = _places(sensors)
@@ -132,11 +132,19 @@ def _places(sensors: list[_Sensor]) -> list[tuple[_Sensor, BaseGeometry, int]]:
         bounds = shapely.bounds(shapes)
         left = np.lexsort(bounds.T)
         while len(left):
-            alike = (np.abs(bounds[left] - bounds[left[0]]) < SAME_PLACE_DEGREES).all(axis=1)
+            alike = _alike(bounds[left])
             members, left = left[alike], left[~alike]
             places.append((sensor, shapes[members[np.argmax(areas[members])]], len(members)))
     # the large ones first, so that none hides a smaller one
     return sorted(places, key=lambda place: -float(place[1].area))
+
+
+def _alike(bounds: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """Tell which footprints lie where the first one does: (n, 4) bounds to (n,)."""
+    left, bottom, right, top = bounds[0]
+    allowed = SAME_PLACE_SHARE * max(right - left, top - bottom)
+    alike: npt.NDArray[np.bool_] = (np.abs(bounds - bounds[0]) <= allowed).all(axis=1)
+    return alike
 
 
 def _over_the_date_line(places: list[tuple[_Sensor, BaseGeometry, int]]) -> bool:
@@ -186,7 +194,7 @@ def _draw_counts(
     left = np.arange(len(places))
     found = []
     while len(left):
-        alike = (np.abs(bounds[left] - bounds[left[0]]) < SAME_PLACE_DEGREES).all(axis=1)
+        alike = _alike(bounds[left])
         found.append((sum(places[each][2] for each in left[alike]), drawn[left[0]]))
         left = left[~alike]
     for count, shape in found if len(found) <= PLACES_LABELLED else ():

@@ -40,12 +40,15 @@ class View:
         Their names.
     counts : (rows, columns)
         Of clear observations.
+    covered : (rows, columns) bool
+        Where there are scenes at all.
     """
 
     grid: Grid
     values: Reals
     bands: Sequence[str]
     counts: NDArray[Any]
+    covered: NDArray[np.bool_]
 
 
 def composite_picture(path: Path | str, view: View, *, title: str, facts: Sequence[str], layer: str) -> Path:
@@ -82,7 +85,7 @@ def composite_picture(path: Path | str, view: View, *, title: str, facts: Sequen
         frame.limit(sheet.map, seen)
         frame.draw_scale(sheet.map, seen, Labels(sheet.map))
         _draw_panel(sheet, view, facts, layer)
-        sheet.note("Grey: not observed in the season. Dates in UTC; cells of the sensor's own grid.")
+        sheet.note("Grey: not observed clearly in the season. Dates in UTC; cells of the sensor's own grid.")
         return frame.save(sheet.figure, path)
 
 
@@ -103,6 +106,7 @@ def _coloured(view: View, layer: str) -> NDArray[np.uint8]:
         picture = np.dstack([*layers, np.full(unseen.shape, 255, np.uint8)])
     red, green, blue = (int(NOT_SEEN[start : start + 2], 16) for start in (1, 3, 5))
     picture[unseen] = (red, green, blue, 255)
+    picture[~view.covered] = 0
     coloured: NDArray[np.uint8] = picture
     return coloured
 
@@ -194,6 +198,7 @@ def _draw_counts(sheet: frame.MapSheet, view: View, depth: float, most: int) -> 
             height / sheet.height,
         )
     )
-    axes.imshow(view.counts, cmap="cividis", vmin=0, vmax=max(most, 1), interpolation="none", aspect="auto")
+    counts = np.ma.masked_where(~view.covered, view.counts)
+    axes.imshow(counts, cmap="cividis", vmin=0, vmax=max(most, 1), interpolation="none", aspect="auto")
     axes.set_xticks([])
     axes.set_yticks([])

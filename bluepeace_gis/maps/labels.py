@@ -45,14 +45,14 @@ class Labels:
             across, up = self.axes.transData.transform((x, y))
             self.take(Bbox.from_extents(across - radius, up - radius, across + radius, up + radius))
 
-    def place_beside(self, text: str, x: float, y: float) -> None:
+    def place_beside(self, text: str, x: float, y: float, *, size: float = 8.5) -> None:
         """Put a text beside a point, as near as can be."""
         label = self.axes.annotate(
             text,
             (x, y),
             xytext=(0, 0),
             textcoords="offset points",
-            size=8.5,
+            size=size,
             weight="bold",
             linespacing=1.15,
             ha="left",

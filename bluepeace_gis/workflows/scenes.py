@@ -47,7 +47,7 @@ def scenes(*folders: Path, out: Path, stac: Path | None = None) -> Result:
     -------
     Result
         ``out``, ``items`` and ``picture``; how many scenes there are, of which platform, how many are
-        broken; first_day and last_day as yyyymmdd.
+        broken.
 
     Raises
     ------
@@ -151,8 +151,6 @@ def _numbers(found: index.Index, table: gpd.GeoDataFrame) -> dict[str, float]:
         "scenes": len(table),
         "broken": len(found.broken),
         "unchanged": found.kept,
-        "first_day": int(table["time"].min().strftime("%Y%m%d")),
-        "last_day": int(table["time"].max().strftime("%Y%m%d")),
         **{str(platform): int(count) for platform, count in counts.items()},
     }
 

@@ -26,9 +26,10 @@ from bluepeace_gis.archive.observations import Quantity
 from bluepeace_gis.archive.scenes import Scene, checks
 from bluepeace_gis.errors import BadInput, BluepeaceError, NotWritten
 from bluepeace_gis.geo.areas import densified
+from bluepeace_gis.geo.crs import label
 from bluepeace_gis.geo.flags import REJECTED_FOR_ICE, REJECTED_FOR_PLANTS, Flag
 from bluepeace_gis.geo.grid import Grid
-from bluepeace_gis.geo.lattice import Lattice, lattices
+from bluepeace_gis.geo.lattice import Lattice, Place, lattices
 from bluepeace_gis.jobs import manifest
 from bluepeace_gis.kernels.normalized import SUM_MIN
 from bluepeace_gis.maps import composite_picture
@@ -506,7 +507,7 @@ def _made(wanted: Sequence[Job], how: _How, asked: _Asked, describing: _Describi
         share = COMBINED + (1 - COMBINED) * number / len(products)
         log.info("writing %s", each.job.name, extra={"done": share})
         if each in todo and summary is not None:
-            own = _sums(each.job, tasks[each.job.name], summary)
+            own = _sums(tasks[each.job.name], summary)
             each.publish(own, checksums)
         else:
             own = each.sums()
@@ -514,7 +515,7 @@ def _made(wanted: Sequence[Job], how: _How, asked: _Asked, describing: _Describi
         total += own
         sentences.append(
             f"{each.job.name}: {len(each.job.scenes)} scenes, "
-            f"{100 * own['seen'] / max(own['cells'], 1):.1f} % of the cells seen, "
+            f"{100 * own['seen'] / max(own['covered'], 1):.1f} % of what they cover was seen, "
             f"{own['observations'] / max(own['seen'], 1):.1f} times on average."
         )
     disk.clear(work)
@@ -525,19 +526,17 @@ def _made(wanted: Sequence[Job], how: _How, asked: _Asked, describing: _Describi
             "scenes": sum(len(job.scenes) for job in wanted),
             "left_out": len(describing.left_out),
             "tiles": sum(len(own) for own in tasks.values()),
-            "seen_pct": 100 * total["seen"] / max(total["cells"], 1),
+            "seen_pct": 100 * total["seen"] / max(total["covered"], 1),
         },
         tuple(sentences),
     )
 
 
-def _sums(job: Job, tasks: Sequence[jobs.Task], summary: jobs.Summary) -> Counter[str]:
-    """Add up what the tiles of a lattice say; the cells of tiles without scenes were not seen."""
+def _sums(tasks: Sequence[jobs.Task], summary: jobs.Summary) -> Counter[str]:
+    """Add up what the tiles of a lattice say."""
     total: Counter[str] = Counter()
     for task in tasks:
         total.update(summary.results[task.name])
-    rows, columns = job.lattice.grid.shape
-    total["cells"] = rows * columns
     return total
 
 
@@ -607,7 +606,9 @@ class _Product:
     def sums(self) -> Counter[str]:
         """Read the sums from its record."""
         told = self._told()
-        return Counter(cells=told["cells"], seen=told["cells_seen"], observations=told["observations"])
+        return Counter(
+            covered=told["cells_covered"], seen=told["cells_seen"], observations=told["observations"]
+        )
 
     def publish(self, sums: Mapping[str, int], checksums: Mapping[Path, str]) -> None:
         """Join its tiles, with count, date, picture, style and record."""
@@ -615,7 +616,7 @@ class _Product:
         title = TITLES[self.asked.statistic].format(of=self.layer.upper())
         times = [scene.time for scene in job.scenes.values()]
         record = Record(
-            title=f"{title}, {first} to {last}, {job.name}",
+            title=f"{title}, {first} to {last}: {_called(job)}",
             lineage=LINEAGE,
             footprint=shapely.box(*job.lattice.grid.bounds),
             crs=job.lattice.grid.crs,
@@ -625,7 +626,7 @@ class _Product:
                 "index_from_sum_of_reflectances": SUM_MIN,
                 "rejected": [flag.name for flag in self.asked.rejected],
                 "scenes_left_out": {scene.name: scene.reason for scene in self.describing.left_out},
-                "cells": sums["cells"],
+                "cells_covered": sums["covered"],
                 "cells_seen": sums["seen"],
                 "observations": sums["observations"],
                 "made_from": self.key,
@@ -676,10 +677,29 @@ def _draw(work: Path, stem: str, title: str, job: Job, sums: Mapping[str, int], 
     facts = [
         f"{len(job.scenes)} scenes, {days[0]} to {days[-1]}",
         *(f"  {name}: {count}" for name, count in sorted(platforms.items())),
-        f"{100 * sums['seen'] / max(sums['cells'], 1):.1f} % of the cells seen",
+        f"{100 * sums['seen'] / max(sums['covered'], 1):.1f} % of what scenes cover was seen",
     ]
-    view = composite_picture.View(grid, values, list(job.quantity.layers), counts[0])
+    coarser = job.lattice.grid.shape[0] / grid.shape[0], job.lattice.grid.shape[1] / grid.shape[1]
+    places = [_coarser(place, *coarser) for place in job.lattice.places.values()]
+    inside = tiling.covered(Place(0, 0, *grid.shape), places)
+    view = composite_picture.View(grid, values, list(job.quantity.layers), counts[0], inside)
     composite_picture.composite_picture(work / f"{stem}.png", view, title=title, facts=facts, layer=layer)
+
+
+def _coarser(place: Place, down: float, across: float) -> Place:
+    """Put a place on a grid whose cells are so many times as high and wide."""
+    row, column = round(place.row / down), round(place.column / across)
+    bottom, right = round((place.row + place.rows) / down), round((place.column + place.columns) / across)
+    return Place(row, column, bottom - row, right - column)
+
+
+def _called(job: Job) -> str:
+    """Name a lattice for people: Landsat, EPSG:32642, 30 m."""
+    grid = job.lattice.grid
+    family = next(iter(job.scenes.values())).family
+    name = {"hls": "HLS", "modis": "MODIS"}.get(family, family.capitalize())
+    unit = "°" if grid.is_geographic else " m"
+    return f"{name}, {label(grid.crs)}, {grid.transform.a:g}{unit}"
 
 
 def _each(

@@ -6,7 +6,7 @@ tile once made stays valid while its scenes do, whatever else joins or leaves th
 
 import datetime as dt
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -248,8 +248,8 @@ def combine_tile(arguments: dict[str, Any], work: Path) -> dict[str, int]:
 
     Returns
     -------
-    {"cells", "seen", "observations"}
-        Sums over the tile.
+    {"covered", "seen", "observations"}
+        Sums over the tile: cells that a scene covers, those that one saw clearly, and how often.
     """
     quantity, rejected = _quantity(arguments), Flag(arguments["rejected"])
     sources: list[Source] = []
@@ -268,10 +268,31 @@ def combine_tile(arguments: dict[str, Any], work: Path) -> dict[str, int]:
         mosaics.write_part(values, work / f"{arguments['stem']}_{kind}.tif")
     count = answer["count"]
     return {
-        "cells": int(count.size),
+        "covered": int(covered(tile, [source.place for source in sources]).sum()),
         "seen": int((count > 0).sum()),
         "observations": int(count.sum(dtype=np.int64)),
     }
+
+
+def covered(tile: Place, places: Iterable[Place]) -> NDArray[np.bool_]:
+    """Tell which cells of a tile lie in one of some places.
+
+    Parameters
+    ----------
+    tile : Place
+    places : list of Place
+
+    Returns
+    -------
+    (tile.rows, tile.columns) bool
+    """
+    inside = np.zeros((tile.rows, tile.columns), np.bool_)
+    for place in places:
+        common = place.common(tile)
+        if common is not None:
+            row, column = common.row - tile.row, common.column - tile.column
+            inside[row : row + common.rows, column : column + common.columns] = True
+    return inside
 
 
 def combine(seen: Stack, statistic: Statistic, quantity: Quantity) -> dict[str, NDArray[Any]]:

@@ -3,13 +3,12 @@
 import csv
 import itertools
 import logging
-import sys
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
+import safe_files as safe
 from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,9 +16,6 @@ from hypothesis import strategies as st
 from bluepeace_gis.archive.scenes import checks, containers, open_scene, pixels, sentinel2
 from bluepeace_gis.archive.scenes.checks import Finding, inspect, judge, require
 from bluepeace_gis.errors import BadInput
-
-sys.path.insert(0, str(Path(__file__).parent))  # the helper lies beside this file, which is in no package
-import safe
 
 NAMES = ("blue", "green", "red", "nir", "swir1", "swir2")
 TIME = datetime(2023, 7, 15, 6, 10, tzinfo=UTC)
@@ -195,6 +191,17 @@ def test_swapped_bands_over_fields_are_caught(one, other, kept):
 def test_a_short_wave_band_in_a_visible_ones_place_is_caught_on_snow(one, other):
     assert judge(MOUNTAINS) == ()
     assert stopping(judge(swapped(MOUNTAINS, one, other)))
+
+
+def test_a_short_wave_file_given_for_a_visible_band_is_caught_without_a_witness():
+    # on snow, the band alone among three visible ones
+    snow = {name: MOUNTAINS[name] for name in ("blue", "green", "red", "nir")} | {"green": MOUNTAINS["swir1"]}
+    assert stopping(judge(snow))[0].startswith("green is not what its name says: it reflects 0.0")
+    # over plants, red and swir1 swapped in a scene without swir2
+    dense = pure("plants", "young wheat", "conifers")
+    kept = {name: dense[name] for name in ("green", "red", "nir", "swir1")}
+    assert judge(kept) == ()
+    assert stopping(judge(swapped(kept, "red", "swir1")))[0].startswith("red and swir1 are not what")
 
 
 def test_bands_numbered_for_another_landsat_are_caught():
@@ -655,6 +662,7 @@ def test_real_landsat_pixels_are_honest_and_their_lies_are_caught(real_data, tmp
         {"blue": 3, "green": 2},
         {"nir": 4, "red": 3, "green": 2, "swir1": 5},
         {"swir1": 5},
+        {"red": 6, "swir1": 4},
     ):
         assert stopping(
             inspect(described(tmp_path, landsat_chip(real_data, **lie).replace("OFFSET", "-0.2")))

@@ -3,12 +3,12 @@
 import datetime as dt
 import re
 import shutil
-import sys
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+import safe_files as safe
 import shapely
 from pyproj import Transformer
 
@@ -17,9 +17,6 @@ from bluepeace_gis.archive.scenes.scene import Sun
 from bluepeace_gis.errors import BadInput
 from bluepeace_gis.geo.flags import Flag
 from bluepeace_gis.geo.grid import Grid
-
-sys.path.insert(0, str(Path(__file__).parent))  # the helper lies beside this file, which is in no package
-import safe
 
 NAME = "S2B_MSIL2A_20230715T060639_N0509_R134_T42TWL_20230715T090000"
 OLD = {"baseline": "02.12", "offset": None}
