@@ -153,11 +153,18 @@ class Basins(BluepeaceAlgorithm):
                 "crossings",
                 self.tr("points where a river crosses a border; empty without countries"),
                 (
-                    ("crossing_id", self.tr("number of the crossing")),
+                    (
+                        "crossing_id",
+                        self.tr(
+                            "number of the crossing, from the largest land upstream to the smallest: along a "
+                            "river it rises upstream; the picture shows it"
+                        ),
+                    ),
                     ("from_country", self.tr("country that the river leaves")),
                     ("to_country", self.tr("country that the river enters")),
                     upstream,
                     outlet_below,
+                    ("downstream_id", self.tr("number of the next crossing downstream, 0 for none")),
                 ),
             ),
             (
@@ -349,6 +356,37 @@ class Basins(BluepeaceAlgorithm):
             rare=True,
         )
         self.add(
+            QgsProcessingParameterNumber(
+                "border_m",
+                self.tr("Rivers on a border within (m)"),
+                QgsProcessingParameterNumber.Type.Double,
+                None,
+                optional=True,
+                minValue=0,
+            ),
+            self.tr(
+                "How far a river and the border it runs along or crosses may lie apart, in metres: as far as "
+                "the borders may be off, a kilometre or two in an atlas of the world. Empty: 100 m, but at "
+                "least three cells."
+            ),
+            rare=True,
+        )
+        self.add(
+            QgsProcessingParameterNumber(
+                "memory_mb",
+                self.tr("Memory at most (MB)"),
+                QgsProcessingParameterNumber.Type.Double,
+                None,
+                optional=True,
+                minValue=0,
+            ),
+            self.tr(
+                "How much memory the work may take; an elevation model that needs more is refused before it "
+                "begins. Empty: no limit, and a warning where more is needed than is free."
+            ),
+            rare=True,
+        )
+        self.add(
             QgsProcessingParameterVectorDestination(
                 "out", self.tr("Basins"), QgsProcessing.SourceType.TypeVectorPolygon
             ),
@@ -394,6 +432,13 @@ class Basins(BluepeaceAlgorithm):
             ).format(
                 size=self.parameterDefinition("keep_above_km2").description(),
                 depressions=self.parameterDefinition("depressions").description(),
+            )
+        if is_given(parameters.get("border_m")) and not is_given(parameters.get("countries")):
+            yield self.tr(
+                "{distance} is given without {countries}, to which it belongs: choose them or leave it empty."
+            ).format(
+                distance=self.parameterDefinition("border_m").description(),
+                countries=self.parameterDefinition("countries").description(),
             )
         if is_given(parameters.get("countries")):
             yield self.apart("dem", "countries", parameters, context)

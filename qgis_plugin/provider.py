@@ -1,16 +1,27 @@
 """The provider "Blue Peace" of the Processing toolbox."""
 
+import importlib
+import pkgutil
 from pathlib import Path
 
 from qgis.core import QgsProcessingProvider
 from qgis.PyQt.QtGui import QIcon
 
-from .algorithm import VECTOR_EXTENSION
-from .basins import Basins
-from .shares import Shares
+from .algorithm import VECTOR_EXTENSION, BluepeaceAlgorithm
 from .translation import Translated
 
-ICON = Path(__file__).parent / "icon.svg"
+HERE = Path(__file__).parent
+ICON = HERE / "icon.svg"
+
+
+def algorithms():
+    """Yield the algorithms of this package: a file that defines one is all that a new one takes."""
+    for found in pkgutil.iter_modules([str(HERE)]):
+        module = importlib.import_module(f".{found.name}", __package__)
+        for kind in vars(module).values():
+            own = isinstance(kind, type) and kind.__module__ == module.__name__
+            if own and issubclass(kind, BluepeaceAlgorithm) and kind.command:
+                yield kind
 
 
 class BluepeaceProvider(Translated, QgsProcessingProvider):
@@ -33,7 +44,7 @@ class BluepeaceProvider(Translated, QgsProcessingProvider):
         return str(ICON)
 
     def loadAlgorithms(self):
-        for algorithm in (Basins, Shares):
+        for algorithm in algorithms():
             self.addAlgorithm(algorithm())
 
     def supportsNonFileBasedOutput(self):

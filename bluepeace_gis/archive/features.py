@@ -4,11 +4,14 @@ The GeoPackages are of version 1.3, which QGIS 3.22 opens without a warning; eve
 rely on is there even if it is empty, and the same content gives the same bytes.
 """
 
+import codecs
 import contextlib
 import csv
 import datetime as dt
+import io
 import logging
 import os
+import re
 import sqlite3
 import warnings
 from collections.abc import Iterator, Mapping
@@ -24,14 +27,24 @@ import pyproj
 import shapely
 
 from bluepeace_gis.archive import products
+from bluepeace_gis.archive.inputs import require_file
 from bluepeace_gis.errors import BadInput, NotWritten, UnknownCrs
 
 log = logging.getLogger(__name__)
 
 GEOPACKAGE_VERSION: Final = "1.3"
 TABLE_ENDINGS: Final = {".csv", ".tsv", ".txt"}
-DEGREE_COLUMNS: Final = (("lon", "lat"), ("longitude", "latitude"), ("lng", "lat"), ("long", "lat"))
+DEGREE_COLUMNS: Final = (
+    ("lon", "lat"),
+    ("longitude", "latitude"),
+    ("lng", "lat"),
+    ("long", "lat"),
+    ("долгота", "широта"),
+)
 METRE_COLUMNS: Final = (("x", "y"), ("easting", "northing"))
+_SEPARATOR_LINE: Final = re.compile(r"sep=[,;\t]", re.IGNORECASE)
+# With groups of three apart, if at all; the space may be one that breaks no line.
+_DECIMAL_COMMA: Final = r"[+-]?(\d+|\d{1,3}(\s\d{3})+)([.,]\d*)?([eE][+-]?\d+)?"
 # polygons first: a CurvePolygon is no curve
 KINDS: Final = {"polygons": ("Polygon", "Surface"), "lines": ("Line", "Curve"), "points": ("Point",)}
 # As QGIS makes it itself.
@@ -62,8 +75,9 @@ def read(
     Parameters
     ----------
     path : path
-        A file of any format of OGR, or a table (.csv, .tsv, .txt; comma, semicolon or tab) with columns
-        lon and lat, or x and y. As in QGIS, ``basins.gpkg|layername=streams`` names a layer.
+        A file of any format of OGR, or a table (.csv, .tsv, .txt; comma, semicolon or tab, in the latter
+        two with a point or a comma in numbers) with columns lon and lat, or x and y. As in QGIS,
+        ``basins.gpkg|layername=streams`` names a layer.
     layer : str, optional
         Needed only if several layers have (such) geometries.
     holding : "points", "lines" or "polygons", optional
@@ -85,10 +99,7 @@ def read(
     """
     file, named = file_and_layer(path)
     layer = layer or named
-    if not str(file).startswith("/vsi") and not file.exists():
-        raise BadInput(f"{file} does not exist. Check the path and the folder the command runs in.")
-    if file.is_file() and file.stat().st_size == 0:
-        raise BadInput(f"{file} is empty (0 bytes). Copy it again from its source.")
+    require_file(file)
     if file.suffix.lower() in TABLE_ENDINGS:
         found = _read_table(file, table_crs)
     else:
@@ -190,19 +201,23 @@ def _kind(geometry_type: str | None) -> str | None:
 
 
 def _read_table(file: Path, table_crs: pyproj.CRS | None) -> gpd.GeoDataFrame:
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{file} is not in UTF-8. Save it as 'CSV UTF-8' and run again.") from error
-    header = text.splitlines()[0] if text.strip() else ""
+    text = _decoded(file)
+    header, _, rest = text.lstrip().partition("\n")
+    if _SEPARATOR_LINE.fullmatch(header.strip()):  # by which Excel tells itself how to split the rest
+        text, header = rest, rest.lstrip().partition("\n")[0]
     separator = max(",;\t", key=header.count)
     try:
-        table = pd.read_csv(file, sep=separator, encoding="utf-8-sig")
+        table = pd.read_csv(io.StringIO(text), sep=separator)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error) as error:
         raise BadInput(
             f"{file} cannot be read as a table: {_one_line(error)}. Save it as CSV again."
         ) from error
-    if separator == ";":
+    if not isinstance(table.index, pd.RangeIndex):  # pandas has put the first values aside as row names
+        raise BadInput(
+            f"{file} has more values in a row than the {len(table.columns)} columns of its header. If "
+            "numbers have decimal commas, save it with semicolons between the columns, or write 39.5."
+        )
+    if separator != ",":
         table = table.apply(_without_decimal_commas)
 
     columns = {str(column).strip().lower(): column for column in table.columns}
@@ -217,9 +232,10 @@ def _read_table(file: Path, table_crs: pyproj.CRS | None) -> gpd.GeoDataFrame:
         )
     crs = pyproj.CRS("EPSG:4326") if pair in DEGREE_COLUMNS else table_crs
     if crs is None:
+        names = " and ".join(str(columns[name]) for name in pair)
         raise UnknownCrs(
-            f"{file} has x and y without a coordinate reference system. Give lon and lat in degrees, or "
-            "save the points as a GeoPackage."
+            f"{file} has columns {names}, which do not say their coordinate reference system. If they are "
+            "degrees of longitude and latitude, name them lon and lat; else save the points as a GeoPackage."
         )
     x, y = (_numbers(table[columns[name]], file) for name in pair)
     if crs.is_geographic and bool(((x.abs() > 180) | (y.abs() > 90)).any()):
@@ -231,12 +247,33 @@ def _read_table(file: Path, table_crs: pyproj.CRS | None) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(table, geometry=points.where(x.notna() & y.notna(), None))
 
 
+def _decoded(file: Path) -> str:
+    """Read text in UTF-8 or UTF-16, or else as Excel saves a CSV on a Russian Windows."""
+    content = file.read_bytes()
+    encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError:
+        pass
+    try:
+        text = content.decode("cp1251")
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{file} is not in UTF-8. Save it as 'CSV UTF-8' and run again.") from error
+    log.warning(
+        "%s is not in UTF-8 and was read as Windows-1251; check the names, or save it as 'CSV UTF-8'.", file
+    )
+    return text
+
+
 def _without_decimal_commas(column: "pd.Series[Any]") -> "pd.Series[Any]":
-    """Read 39,5 as a number: tables saved in Russian have it, and semicolons between the columns."""
+    """Read 39,5 and 1 234,5 as numbers, as tables saved in Russian have them."""
     if pd.api.types.is_numeric_dtype(column):
         return column
-    numbers = pd.to_numeric(column.astype("string").str.replace(",", "."), errors="coerce")
-    return column if bool((numbers.isna() & column.notna()).any()) else numbers.astype(float)
+    text = column.astype("string").str.strip()
+    if not bool(text.dropna().str.fullmatch(_DECIMAL_COMMA).all()):
+        return column
+    plain = text.str.replace(r"\s", "", regex=True).str.replace(",", ".")
+    return pd.to_numeric(plain, errors="coerce").astype(float)
 
 
 def _numbers(column: "pd.Series[Any]", file: Path) -> "pd.Series[float]":
@@ -327,10 +364,7 @@ def write(
             pyogrio.errors.DataLayerError,
             pyogrio.errors.FeatureError,
         ) as error:
-            raise NotWritten(
-                f"{target} was not written: {_one_line(error)}. "
-                "Check the space left on the disk or choose another --out."
-            ) from error
+            raise NotWritten(products.refusal(error, target)) from error
     return target
 
 
@@ -448,7 +482,7 @@ def _read_back(
         raise NotWritten(
             f"{part}, layer {name}, reads back {len(back)} rows of {len(expected)}"
             + (f" and other values in {', '.join(wrong)}" if wrong else "")
-            + ". The disk may be full or failing: check it or choose another --out."
+            + ". The disk may be full or failing: check it or choose another place."
         )
 
 

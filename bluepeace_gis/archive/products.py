@@ -75,7 +75,11 @@ def product(path: Path | str, *, option: str = "--out") -> Iterator[Path]:
             handle = _hold(work, target, option)
             disk.clear(work)
         with _told_as_not_written(target, option, within=work):
-            yield work
+            try:
+                yield work
+            except NotWritten as error:  # of a writer that does not know what gave the place
+                said = str(error).replace(f"another {PLACE}", f"another {option}")
+                raise NotWritten(said) from error
         with _told_as_not_written(target, option, always=True):
             _publish(work, target)
         complete = True
@@ -216,8 +220,8 @@ def require_place(target: Path | str, option: str = "--out") -> None:
 
 def _try(folder: Path) -> None:
     try:
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+            file.write(b"\0" * 4096)  # a full disk still takes names
     except FileNotFoundError as error:  # the folder is there: as /proc refuses
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder)) from error
 

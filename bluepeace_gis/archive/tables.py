@@ -33,6 +33,6 @@ def write(table: pd.DataFrame, path: Path | str) -> Path:
         part.write_text(text, encoding="utf-8", newline="\n")
         if part.read_text(encoding="utf-8") != text:
             raise NotWritten(
-                f"{target} reads back other text than was written. Check the disk or choose another --out."
+                f"{target} reads back other text than was written. Check the disk or choose another place."
             )
     return target

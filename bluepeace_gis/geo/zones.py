@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import geopandas as gpd
@@ -11,13 +11,14 @@ import pandas as pd
 import shapely
 from affine import Affine
 from numpy.typing import NDArray
-from pyproj import Transformer
+from pyproj import CRS, Transformer
 from rasterio.features import rasterize
 
 from bluepeace_gis.errors import BadInput, OutsideGrid
 from bluepeace_gis.geo.areas import M2_PER_KM2, REPROJECTED_PIECE_M, densified, polygon_areas_m2
-from bluepeace_gis.geo.crs import horizontal, label, same_crs, unit
+from bluepeace_gis.geo.crs import horizontal, label, same_crs
 from bluepeace_gis.geo.grid import Grid, apply
+from bluepeace_gis.geo.turns import turn_of, turned, turns, unrolled
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ def burn(
     *,
     values: Sequence[int] | None = None,
     all_touched: bool = False,
+    what: str = "zones",
 ) -> NDArray[np.int32]:
     """Write the numbers of zones into the cells of a grid.
 
@@ -49,6 +51,8 @@ def burn(
         The number of each zone; without it 1 to n in their order.
     all_touched : bool
         Take every cell a zone touches, not only those whose centre lies in it.
+    what : str
+        What they are, in the error: the option they came by, say.
 
     Returns
     -------
@@ -68,7 +72,7 @@ def burn(
     inverse = ~grid.transform
     burnt = np.zeros(grid.shape, np.int32)
     # in cells of the grid, so that rotated and south-up grids are drawn like any other
-    for shift in _turns(grid):
+    for shift in turns(grid.crs):
         cells = shapely.transform(
             shapes.to_numpy()[known],
             lambda places, by=shift: np.column_stack(apply(inverse, places[:, 0] + by, places[:, 1])),
@@ -78,9 +82,9 @@ def burn(
             rasterize(pairs, out=burnt, transform=Affine.identity(), all_touched=all_touched)
     if not burnt.any():
         raise OutsideGrid(
-            f"None of the {len(geometries)} zones reaches the centre of a cell of the grid of {grid} within "
-            f"{', '.join(f'{edge:.7g}' for edge in grid.bounds)}; expected them to overlap. "
-            "Check the CRSs of both."
+            f"None of the {len(geometries)} {what} reaches {'' if all_touched else 'the centre of '}a cell "
+            f"of the grid of {grid} within {', '.join(f'{edge:.7g}' for edge in grid.bounds)}; expected them "
+            "to overlap. Check the CRSs of both."
         )
     return burnt
 
@@ -129,14 +133,16 @@ def shares(
 
     Notes
     -----
+    Longitudes may be cut at 180 degrees, run on beyond it or jump over it, in zones and countries alike.
     Edges are straight in the CRS of their own layer: those of countries get points every 500 metres
     before they are reprojected to the CRS of the zones. Areas are on the ellipsoid
     (:func:`bluepeace_gis.geo.areas.polygon_areas_m2`). Pieces below 1e-9 of a zone are rounding and go
     to their neighbour.
     """
     names = _zone_names(zones, zone_field)
-    country, borders = dissolved(zones, countries, country_field)
-    shapes = _mended(zones.geometry, "zones").to_numpy()
+    mended_zones = mended(zones.geometry, "zones")
+    country, borders = dissolved(mended_zones, countries, country_field)
+    shapes = mended_zones.to_numpy()
     if len(shapes) == 0:
         return _table([], [], [], [])
     if total_km2 is None:
@@ -225,14 +231,14 @@ def _totals(
 
 
 def dissolved(
-    zones: gpd.GeoDataFrame, countries: gpd.GeoDataFrame, country_field: str
+    zones: gpd.GeoSeries, countries: gpd.GeoDataFrame, country_field: str
 ) -> tuple[list[str], NDArray[Any]]:
     """Join the features of each country and put them into the CRS of the zones.
 
     Parameters
     ----------
-    zones : polygons, with a CRS
-        What lies far from them may be left out.
+    zones : GeoSeries of polygons, with a CRS
+        What lies far from them may be left out; longitudes are those of the turns they lie on.
     countries : Polygon or MultiPolygon, with a CRS
     country_field : str
         The column of ``countries`` with their names.
@@ -240,7 +246,7 @@ def dissolved(
     Returns
     -------
     names : (m,) of str
-        In the order in which they come first.
+        Sorted.
     borders : (m,) of geometry
 
     Raises
@@ -267,8 +273,10 @@ def dissolved(
             f"{_listed(np.flatnonzero(missing).tolist())}; expected a name each. Fill them in or leave "
             "them out."
         )
-    borders = _onto_crs(_mended(countries.geometry, "countries"), zones.crs, zones.total_bounds)
+    bounds = zones.total_bounds
+    borders = _onto_crs(mended(countries.geometry, "countries"), zones.crs, bounds)
     borders = _polygons(shapely.make_valid(borders.to_numpy()))
+    borders = turned(borders, horizontal(zones.crs), bounds)
     dissolved = {name: shapely.union_all(borders[(names == name).to_numpy()]) for name in sorted(set(names))}
     return list(dissolved), np.array(list(dissolved.values()), dtype=object)
 
@@ -340,29 +348,75 @@ def _table(
 
 def _onto_crs(layer: gpd.GeoSeries, crs: Any, bounds: Any) -> gpd.GeoSeries:
     """Reproject what lies near ``bounds`` (in ``crs``), edges kept straight where they were straight."""
-    if same_crs(horizontal(layer.crs, "The layer"), horizontal(crs)):
+    own, goal = horizontal(layer.crs, "The layer"), horizontal(crs)
+    if same_crs(own, goal):
         return layer.set_crs(crs, allow_override=True)
     # far places may not exist in the other CRS, and need no points
     left, bottom, right, top = (float(edge) for edge in bounds)
-    transformer = Transformer.from_crs(crs, layer.crs, always_xy=True)
-    box = transformer.transform_bounds(left, bottom, right, top)
-    if np.isfinite(box).all() and box[0] <= box[2]:  # right of 180 degrees: a jump, keep all
+    box = _bounds_in(own, goal, (left, bottom, right, top))
+    shapes = layer.to_numpy()
+    if np.isfinite(box).all():
         margin = _MARGIN * max(box[2] - box[0], box[3] - box[1])
         sides = np.array([-margin, -margin, margin, margin]) + box
-        layer = gpd.GeoSeries(
-            shapely.clip_by_rect(layer.to_numpy(), *sides), index=layer.index, crs=layer.crs
-        )
-    moved: gpd.GeoSeries = densified(layer, REPROJECTED_PIECE_M).to_crs(crs)
-    if not np.isfinite(shapely.get_coordinates(moved.to_numpy())).all():
+        shapes = shapely.clip_by_rect(turned(shapes, own, sides), *sides)
+    dense = densified(gpd.GeoSeries(shapes, index=layer.index, crs=layer.crs), REPROJECTED_PIECE_M).to_numpy()
+    moved = shapely.transform(dense, _mover(own, goal))
+    if not np.isfinite(shapely.get_coordinates(moved)).all():
         raise BadInput(
-            f"A layer in {label(horizontal(layer.crs))} reaches places that do not exist in "
-            f"{label(horizontal(crs))}; expected it near the zones. Cut it to their surroundings first."
+            f"A layer in {label(own)} reaches places that do not exist in {label(goal)}; expected it near "
+            "the zones. Cut it to their surroundings first."
         )
-    return moved
+    if not turn_of(own):  # longitudes came out between -180 and 180
+        moved, _ = unrolled(moved, goal, dense=True)
+    return gpd.GeoSeries(moved, index=layer.index, crs=crs)
 
 
-def _mended(layer: gpd.GeoSeries, what: str) -> gpd.GeoSeries:
-    """Make polygons valid, and refuse what is not made of polygons."""
+def _mover(one: CRS, other: CRS) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+    """Make the function that moves places (n, 2); longitudes stay on the turn they were on."""
+    transformer = Transformer.from_crs(one, other, always_xy=True)
+    turn, turn_after = turn_of(one), turn_of(other)
+
+    def move(places: NDArray[np.float64]) -> NDArray[np.float64]:
+        x, y = transformer.transform(places[:, 0], places[:, 1])
+        if turn and turn_after:
+            x = x + turn_after * np.round(places[:, 0] / turn - x / turn_after)
+        return np.column_stack([x, y])
+
+    return move
+
+
+def _bounds_in(own: CRS, goal: CRS, bounds: tuple[float, float, float, float]) -> NDArray[np.float64]:
+    """Return bounds given in ``goal`` as left, bottom, right, top in ``own``; infinite if there are none."""
+    if turn_of(own) and turn_of(goal):  # two datums, or units: almost the same
+        corners = _mover(goal, own)(np.array(bounds).reshape(2, 2))
+        return corners.ravel()
+    box: NDArray[np.float64] = np.array(
+        Transformer.from_crs(goal, own, always_xy=True).transform_bounds(*bounds)
+    )
+    if box[0] > box[2]:  # across the 180th meridian
+        box[2] = box[2] + turn_of(own) if turn_of(own) else np.inf
+    return box
+
+
+def mended(layer: gpd.GeoSeries, what: str) -> gpd.GeoSeries:
+    """Make polygons valid, and let those that jump over the 180th meridian run on beyond it.
+
+    Parameters
+    ----------
+    layer : GeoSeries of Polygon and MultiPolygon
+    what : str
+        What they are, in messages; of "zones" each must have a polygon.
+
+    Returns
+    -------
+    GeoSeries
+        What was mended is logged, so that nothing is left to say of it a second time.
+
+    Raises
+    ------
+    BadInput
+        If there are other geometries.
+    """
     wrong = ~(layer.geom_type.isin(["Polygon", "MultiPolygon"]) | layer.isna())
     if wrong.any():
         kinds = _listed(layer.geom_type[wrong].unique().tolist())
@@ -376,12 +430,29 @@ def _mended(layer: gpd.GeoSeries, what: str) -> gpd.GeoSeries:
             f"Found {empty.sum()} zones without a polygon, at positions "
             f"{_listed(np.flatnonzero(empty).tolist())}; expected one each. Leave them out."
         )
+    layer = _run_on(layer, what)
     invalid = ~(layer.is_valid | layer.isna())
     if invalid.any():
         log.warning("mended %d of %d %s whose edges cross themselves", invalid.sum(), len(layer), what)
-    mended = layer.copy()
-    mended[invalid] = _polygons(shapely.make_valid(layer[invalid].to_numpy()))
-    return mended
+    valid = layer.copy()
+    valid[invalid] = _polygons(shapely.make_valid(layer[invalid].to_numpy()))
+    return valid
+
+
+def _run_on(layer: gpd.GeoSeries, what: str) -> gpd.GeoSeries:
+    """Let edges that jump over the 180th meridian run on beyond it."""
+    if layer.crs is None:
+        return layer
+    shapes, count = unrolled(layer.to_numpy(), horizontal(layer.crs))
+    if not count:
+        return layer
+    log.warning(
+        "%d of %d %s jump from one side of the 180th meridian to the other; they were taken the short way",
+        count,
+        len(layer),
+        what,
+    )
+    return gpd.GeoSeries(shapes, index=layer.index, crs=layer.crs)
 
 
 def _polygons(geometry: Any) -> Any:
@@ -397,16 +468,8 @@ def _polygons(geometry: Any) -> Any:
     return parts[0] if len(parts) == 1 else shapely.MultiPolygon(parts.tolist())
 
 
-def _turns(grid: Grid) -> list[float]:
-    """The shifts of x at which a place may lie on a grid; longitudes come again after a whole turn."""
-    if not grid.is_geographic:
-        return [0.0]
-    turn = 2 * np.pi / unit(grid.crs)[1]
-    return [0.0, -turn, turn]
-
-
 def _check_column(layer: gpd.GeoDataFrame, column: str, what: str) -> None:
-    if column not in layer.columns:
+    if column not in layer.columns or column == layer.geometry.name:  # shapes are no names
         raise BadInput(
             f'Found no column "{column}" in the layer of {what}, expected one of: '
             f"{', '.join(str(name) for name in layer.columns if name != layer.geometry.name)}."

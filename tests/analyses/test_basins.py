@@ -1,6 +1,7 @@
 """Basins against the answers known for real and made surfaces."""
 
 import logging
+import re
 
 import geopandas as gpd
 import numpy as np
@@ -170,6 +171,86 @@ def test_a_kept_depression_ends_its_water_and_a_breached_one_is_reported_all_the
     assert high.layers["basins"]["area_km2"].item() == breached.layers["basins"]["area_km2"].item()
 
 
+def test_keeping_every_depression_is_said_with_their_number_and_the_way_out(caplog):
+    rng = np.random.default_rng(4)
+    row, column = np.mgrid[0:60, 0:60]
+    dem = raster(
+        900 - 3.0 * row - 60 * np.exp(-((row - 30) ** 2 + (column - 30) ** 2) / 60) + 8 * rng.random((60, 60))
+    )
+    outlet = at(dem, (59, 30))
+    with caplog.at_level(logging.WARNING):
+        found = delineate_basins(dem, outlet, depressions="keep")
+    count = found.drained.depressions.area.size
+    assert count > 10
+    [said] = [message for message in caplog.messages if "--depressions keep" in message]
+    small = int((found.drained.depressions.area < 1e5).sum())
+    assert f"all {count} depressions, {small} of which are smaller than 0.1 km2" in said
+    assert said.endswith("--keep-above-km2 0.1.")
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        delineate_basins(dem, outlet, depressions="keep", keep_above_km2=0.0)  # asked for in words
+    assert not [message for message in caplog.messages if "--depressions keep" in message]
+
+
+def test_borders_that_lie_coarsely_take_a_wider_tolerance():
+    # a river along column 15; the border of an atlas zigzags over it by a kilometre every 6 km
+    dem = valley(rows=300, columns=31)
+    x, y = Grid.of(dem).centres([*range(-30, 331, 30)], [15 + (10 if k % 2 else -10) for k in range(13)])
+    line = np.column_stack([x, y])
+    west = shapely.Polygon([*line, (4.9e5, y[-1]), (4.9e5, y[0])])
+    east = shapely.Polygon([*line, (5.1e5, y[-1]), (5.1e5, y[0])])
+    countries = gpd.GeoDataFrame({"name": ["W", "E"]}, geometry=[west, east], crs=UTM)
+    options = {"countries": countries, "country_field": "name", "streams_km2": 1.0}
+
+    narrow = delineate_basins(dem, at(dem, (299, 15)), **options)
+    wide = delineate_basins(dem, at(dem, (299, 15)), **options, border_m=1000)
+
+    assert narrow.border_m == pytest.approx(300, rel=1e-3)
+    assert len(narrow.layers["crossings"]) >= 5
+    assert wide.border_m == 1000
+    assert len(wide.layers["border_reaches"]) == 1
+    assert not len(wide.layers["crossings"])
+
+
+def test_crossed_edges_of_countries_are_told_once(caplog):
+    dem = valley()
+    west, south, east, north = Grid.of(dem).bounds
+    bow = shapely.Polygon([(west, south), (east, north), (east, south), (west, north)])
+    rest = shapely.box(west, south, east, north)
+    countries = gpd.GeoDataFrame({"name": ["A", "B"]}, geometry=[bow, rest], crs=UTM)
+    with caplog.at_level(logging.WARNING):
+        delineate_basins(dem, at(dem, (39, 15)), countries=countries, country_field="name", streams_km2=0.05)
+    assert [message for message in caplog.messages if "mended" in message] == [
+        "mended 1 of 2 countries whose edges cross themselves"
+    ]
+
+
+def test_layers_that_lie_elsewhere_are_named_by_their_option():
+    dem = valley()
+    outlet = at(dem, (39, 15))
+    lake = gpd.GeoDataFrame(geometry=[shapely.Point(9e5, 4.4e6).buffer(500)], crs=UTM)
+    canal = gpd.GeoDataFrame(geometry=[shapely.LineString([(9e5, 4.4e6), (9.1e5, 4.4e6)])], crs=UTM)
+    with pytest.raises(OutsideGrid, match="None of the 1 lakes of --terminal reaches a cell of the grid"):
+        delineate_basins(dem, outlet, terminal=lake)
+    with pytest.raises(OutsideGrid, match="None of the 1 lines of --burn reaches a cell of the grid"):
+        delineate_basins(dem, outlet, burn=canal)
+
+
+def test_an_outlet_exactly_on_the_rim_stands_for_the_cell_beside_it():
+    dem = valley()
+    west, south, east, _ = Grid.of(dem).bounds
+    mouth = Grid.of(dem).centres(39, 15)[0]
+    places = gpd.points_from_xy([mouth, east, west], [south, south, south])
+    corner = gpd.GeoDataFrame(geometry=places, crs=UTM)
+
+    outlets = delineate_basins(dem, corner, snap_m=1, streams_km2=50).layers["outlets"]
+
+    x, y = Grid.of(dem).centres([39, 39, 39], [15, 29, 0])
+    assert shapely.get_coordinates(outlets.geometry.to_numpy()).tolist() == np.column_stack([x, y]).tolist()
+    with pytest.raises(OutsideGrid, match="outside the DEM"):
+        delineate_basins(dem, corner.set_geometry(corner.translate(0, -1)))
+
+
 def test_a_basin_cut_by_the_edge_says_so_and_a_hole_is_no_edge(caplog):
     row, column = np.mgrid[0:41, 0:41]
     hill = 1000 + 0.1 * row - np.hypot(row - 40, column - 20)
@@ -184,6 +265,45 @@ def test_a_basin_cut_by_the_edge_says_so_and_a_hole_is_no_edge(caplog):
     whole = raster(cone)
     inner = delineate_basins(whole, at(whole, (33, 20)), streams_km2=50)
     assert not inner.layers["basins"]["touches_edge"].item()
+
+
+def test_a_river_that_ends_in_a_hole_is_told_and_a_closed_surface_leads_it_round(caplog):
+    # a hole lies across the river of a valley, a fifth of the way down
+    dem = valley(rows=60, columns=31)
+    whole = Grid.of(dem).cell_areas.sum() / 1e6
+    dem[20:24, 13:18] = np.nan
+    end = at(dem, (59, 15))
+
+    with caplog.at_level(logging.WARNING):
+        lost = delineate_basins(dem, end, streams_km2=0.5)
+    [said] = [message for message in caplog.messages if "holes" in message]
+    found = re.match(
+        r".* holes of the DEM \(nodata\) beside a basin: (\d+), .* ([\d.]+) km2 .* x (\S+), y (\S+)\. That",
+        said,
+    )
+    above = float(found[2])
+    assert above > 3
+    hole = Grid.of(dem).cells_of([float(found[3])], [float(found[4])])
+    assert (int(hole[0][0]), int(hole[1][0])) in {(19, column) for column in range(12, 19)}
+    # nothing of what ends there comes to the outlet, and nothing is counted twice
+    assert lost.layers["basins"]["area_km2"].item() + above <= whole
+
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        closed = delineate_basins(dem, end, streams_km2=0.5, edges="closed")
+    assert closed.layers["basins"]["area_km2"].item() == pytest.approx(whole - 20 * 0.01, rel=1e-3)
+    assert not [message for message in caplog.messages if "holes" in message]
+
+    # who names the lake that lies there, its water alone or with its shore, hears nothing
+    x, y = Grid.of(dem).centres([20, 23], [13, 17])
+    water = shapely.box(x[0] - 50, y[1] - 50, x[1] + 50, y[0] + 50)
+    for shape in (water.buffer(-10), water.buffer(150)):
+        caplog.clear()
+        lake = gpd.GeoDataFrame(geometry=[shape], crs=UTM)
+        with caplog.at_level(logging.WARNING):
+            ended = delineate_basins(dem, end, streams_km2=0.5, terminal=lake)
+        assert not [message for message in caplog.messages if "holes" in message]
+        assert ended.layers["basins"]["area_km2"].item() < whole - above
 
 
 def test_streams_form_a_tree_with_lengths_and_orders():
@@ -223,6 +343,8 @@ def test_bad_input_is_refused_in_one_sentence_with_the_way_out():
         (BadInput, "one point a feature", {"outlets": outlet.set_geometry(outlet.buffer(10))}),
         (BadInput, "no column area", {"area_field": "area"}),
         (BadInput, "country-field", {"countries": countries}),
+        (BadInput, 'no column "geometry"', {"countries": countries, "country_field": "geometry"}),
+        (BadInput, "no column geometry", {"area_field": "geometry"}),
         (BadInput, "above 0 km2", {"streams_km2": 0.0}),
         (BadInput, "band", {"band_m": 0.0}),
         (BadInput, "bands", {"band_m": 0.001}),

@@ -251,6 +251,7 @@ def test_over_a_border_and_back_with_long_stays_crosses_twice():
     areas = drainage.grid.cell_areas / 1e6
     assert upstream[0] == drainage.upstream_km2[MIDDLE, path.index(MIDDLE, 60)]
     assert upstream[1] == drainage.upstream_km2[MIDDLE - 1, path.index(MIDDLE - 1)]
+    assert layers["crossings"]["downstream_id"].tolist() == [0, 1]
     held = layers["crossing_shares"].pivot_table(index="crossing_id", columns="country", values="area_km2")
     column = path.index(MIDDLE, 60)
     assert held.loc[1, "North"] == pytest.approx(areas[:MIDDLE, : column + 1].sum(), rel=1e-9)
@@ -339,6 +340,33 @@ def test_tributaries_upstream_of_a_crossing_do_not_count_the_trunk_again():
     check_sums(layers)
 
 
+def test_each_crossing_names_the_next_one_downstream_and_ids_rise_upstream():
+    # a trunk in North that crosses to South at the end; one tributary from South joins above that, and
+    # one below it, which comes from North
+    path = [*[20] * 80, *down(21, 80), *[80] * 40]
+    drainage = with_tributaries(path, [50, 170])
+    crossings = found_on(drainage, north_and_south(drainage), streams_km2=2.5)["crossings"]
+
+    assert crossings["upstream_km2"].is_monotonic_decreasing
+    assert crossings["crossing_id"].tolist() == list(range(1, len(crossings) + 1))
+    route = dict(
+        zip(
+            crossings["crossing_id"],
+            zip(crossings["from_country"], crossings["to_country"], strict=True),
+            strict=True,
+        )
+    )
+    assert route[1] == ("North", "South")
+    below = dict(zip(crossings["crossing_id"], crossings["downstream_id"], strict=True))
+    by_x = crossings.set_index("crossing_id").geometry.x
+    above = [one for one in below if by_x[one] < by_x[1]]
+    beside = [one for one in below if by_x[one] > by_x[1]]
+    assert above
+    assert beside
+    assert {below[one] for one in above} == {1}
+    assert {below[one] for one in beside} == {0} == {below[1]}
+
+
 def test_a_gap_between_two_countries_is_crossed_once_and_nobody_owns_it():
     drainage = river([MIDDLE] * 100)
     for gap in (1, 30):  # within the tolerance, and far wider
@@ -407,6 +435,7 @@ COLUMNS = {
         "to_country": "object",
         "upstream_km2": "float64",
         "outlet_id": "int64",
+        "downstream_id": "int64",
         "geometry": "geometry",
     },
     "border_reaches": {
@@ -462,7 +491,7 @@ def test_bad_input_is_refused_in_one_sentence_with_the_way_out():
     drainage = river([MIDDLE] * 60)
     countries = north_and_south(drainage)
     for border_m in (0.0, -5.0, 20.0, np.nan, np.inf):
-        with pytest.raises(BadInput, match="at least one cell"):
+        with pytest.raises(BadInput, match=r"--border-m is .* at least one cell"):
             found_on(drainage, countries, border_m=border_m)
     with pytest.raises(BadInput, match='no column "name"'):
         trace_borders(drainage, np.ones(drainage.grid.shape, np.int32), countries, "name", streams_km2=1)

@@ -193,7 +193,7 @@ def test_a_file_that_reads_back_otherwise_never_gets_its_name(path, monkeypatch,
 
 def test_a_full_disk_is_told_in_one_sentence(small_disk):
     heavy = pd.DataFrame({"text": [os.urandom(500).hex() for _ in range(3000)]})
-    with pytest.raises(NotWritten, match=r"was not written.*--out"):
+    with pytest.raises(NotWritten, match=r"not written: the disk is full\. Free .* another place\.$"):
         features.write({"heavy": heavy}, small_disk / "heavy.gpkg")
     assert list(small_disk.iterdir()) == []
 
@@ -293,8 +293,16 @@ def test_missing_empty_damaged_and_foreign_files_are_refused_in_one_sentence(pat
         "name,lon,lat,area\nA,71.5,39.5,12.5\n",
         "\ufeffname;Longitude;Latitude;area\nA;71,5;39,5;12,5\n",
         "name\tLON\tLAT\tarea\nA\t71.5\t39.5\t12.5\n",
+        "name\tLON\tLAT\tarea\nA\t71,5\t39,5\t12,5\n",
+        "sep=;\r\nname;долгота;широта;area\r\nA;71,5;39,5;12,5\r\n",
     ],
-    ids=["commas", "semicolons and decimal commas after a byte order mark", "tabs"],
+    ids=[
+        "commas",
+        "semicolons and decimal commas after a byte order mark",
+        "tabs",
+        "tabs and decimal commas",
+        "Excel's line with its separator, and Russian names",
+    ],
 )
 def test_a_table_of_places_is_read(tmp_path, text):
     path = tmp_path / "gauges.csv"
@@ -308,7 +316,7 @@ def test_a_table_of_places_is_read(tmp_path, text):
 def test_x_and_y_need_a_crs(tmp_path):
     path = tmp_path / "gauges.csv"
     path.write_text("name,x,y\nA,731003,4440127\nB,,\n")
-    with pytest.raises(UnknownCrs, match="x and y without a coordinate reference system"):
+    with pytest.raises(UnknownCrs, match=r"columns x and y, which do not say .* name them lon and lat; else"):
         features.read(path)
     found = features.read(path, table_crs=UTM)
     assert found.geometry.tolist() == [Point(731003, 4440127)]
@@ -322,6 +330,7 @@ def test_x_and_y_need_a_crs(tmp_path):
         ("name,lon,lat\nA,71.5,39.5\nB,71°30,39\n", "line 3, has '71°30' in lon"),
         ("name,lon,lat\nA,731003,4440127\n", "beyond 180 or 90 degrees"),
         ("name,lon,lat\n", "holds no features"),
+        ("name,lon,lat\nA,71,5,39,5\n", "more values in a row than the 3 columns .* decimal commas"),
     ],
 )
 def test_a_table_that_is_none_is_refused_with_the_way_out(tmp_path, text, sentence):
@@ -331,11 +340,36 @@ def test_a_table_that_is_none_is_refused_with_the_way_out(tmp_path, text, senten
         features.read(path)
 
 
-def test_a_table_in_an_old_encoding_is_refused(tmp_path):
+def test_a_table_as_excel_saves_it_on_a_russian_windows_is_read_and_that_is_said(tmp_path, caplog):
     path = tmp_path / "gauges.csv"
-    path.write_bytes("имя,lon,lat\nИли,71,39\n".encode("cp1251"))
-    with pytest.raises(BadInput, match="UTF-8"):
+    path.write_bytes("name;lon;lat;km2\nИли;71,5;39,5;1 234,5\nТалас;74;42,875;\n".encode("cp1251"))  # noqa: RUF001 - Cyrillic
+    found = features.read(path)
+    assert found["name"].tolist() == ["Или", "Талас"]
+    assert found.geometry.tolist() == [Point(71.5, 39.5), Point(74, 42.875)]
+    assert found["km2"].iloc[0] == 1234.5
+    assert np.isnan(found["km2"].iloc[1])
+    assert "read as Windows-1251" in caplog.text
+
+    path.write_text("name\tlon\tlat\nИли\t71,5\t39,5\n", encoding="utf-16")  # "Unicode text"
+    assert features.read(path)["name"].tolist() == ["Или"]
+
+
+def test_names_that_look_like_numbers_stay_names(tmp_path):
+    path = tmp_path / "gauges.csv"
+    path.write_text("name;lon;lat\nA 1,5;71,5;39,5\n12 5;71,5;39,5\n", encoding="utf-8")
+    assert features.read(path)["name"].tolist() == ["A 1,5", "12 5"]
+
+
+def test_a_table_in_no_known_encoding_is_refused(tmp_path):
+    path = tmp_path / "gauges.csv"
+    path.write_bytes(b"name,lon,lat\n\x98,71,39\n")  # the one byte that Windows-1251 does not use
+    with pytest.raises(BadInput, match=r"not in UTF-8\. Save it as"):
         features.read(path)
+
+
+def test_a_name_too_long_for_any_disk_is_refused(tmp_path):
+    with pytest.raises(BadInput, match=r"cannot be opened: .*name too long"):
+        features.read(tmp_path / ("n" * 300 + ".gpkg"))
 
 
 @pytest.mark.qgis

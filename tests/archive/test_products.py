@@ -279,6 +279,15 @@ def test_the_option_that_gave_the_place_is_named(tmp_path):
         pytest.fail("a folder was taken for a file")
 
 
+def test_a_disk_that_is_full_already_is_told_before_the_work(small_disk):
+    with contextlib.suppress(OSError), (small_disk / "filler").open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    with pytest.raises(NotWritten, match=r"the disk is full\. Free space on it or choose another --out\."):
+        require_place(small_disk / "basins.gpkg")
+    assert everything_in(small_disk) == ["filler"]
+
+
 def test_a_full_disk_leaves_the_older_product(small_disk):
     out = small_disk / "basins.gpkg"
     out.write_text("older")

@@ -76,6 +76,24 @@ def test_the_item_is_valid_stac(tmp_path, inputs):
     assert pystac.Item.from_dict(text).id == "basins"
 
 
+@pytest.mark.parametrize(
+    ("footprint", "crs"),
+    [
+        (box(175, 62, 185, 66), "EPSG:4326"),
+        (box(175, 62, 185, 66), "EPSG:4284"),
+        (box(535_000, 7_000_000, 800_000, 7_300_000), "EPSG:32660"),
+    ],
+)
+def test_a_footprint_across_the_180th_meridian_is_cut_there(tmp_path, inputs, footprint, crs):
+    outline = shape(described(tmp_path, inputs, footprint=footprint, crs=CRS(crs))["geometry"])
+
+    left, _, right, _ = outline.bounds
+    assert (left, right) == (-180, 180)
+    west, east = sorted(outline.geoms, key=lambda part: part.bounds[0])
+    assert west.bounds[2] < -170  # and nothing goes round the Earth
+    assert east.bounds[0] > 170
+
+
 def test_the_fields_of_the_extensions_have_their_form(tmp_path, inputs):
     """As the schemas of file 2.1.0, processing 1.2.0 and projection 2.0.0 ask for."""
     text = described(tmp_path, inputs, shape=(1100, 900), transform=Affine(30, 0, 540_000, 0, -30, 4_453_000))

@@ -331,6 +331,21 @@ def test_a_place_in_a_cell_is_found_in_it(down, along, data):
     assert [int(index) for index in grid.cells_of(x, y)] == [row, column]
 
 
+@pytest.mark.parametrize("crs", ["EPSG:32642", "EPSG:4326"])
+def test_places_on_the_outer_edge_lie_in_the_cell_beside_it_and_beyond_it_in_none(crs):
+    grid = Grid(crs, Affine(0.25, 0, 60, 0, -0.25, 42), (4, 6))  # to 61.5 east, 41 south
+    x, y = [60, 61.5, 60.1, 60.1, 61.5], [41.9, 41.9, 42, 41, 41]
+    row, column = grid.cells_of(x, y)
+    assert list(zip(row.tolist(), column.tolist(), strict=True)) == [(0, 0), (0, 5), (0, 0), (3, 0), (3, 5)]
+    # as a reprojection rounds it
+    row, column = grid.cells_of([61.5 + 1e-9, 60 - 1e-9], [41 - 1e-9, 42 + 1e-9])
+    assert list(zip(row.tolist(), column.tolist(), strict=True)) == [(3, 5), (0, 0)]
+    row, column = grid.cells_of([61.5 + 1e-3, 60 - 1e-3, 60.1, 60.1], [41.9, 41.9, 42.001, 40.999])
+    assert (column[:2].tolist(), row[2:].tolist()) == ([6, -1], [-1, 4])
+    # an edge between two cells belongs to the next
+    assert [int(part[0]) for part in grid.cells_of([60.25], [41.75])] == [1, 1]
+
+
 def test_places_beside_the_grid_and_longitudes_a_turn_away():
     grid = Grid("EPSG:4326", Affine(1, 0, 175, 0, -1, 60), (5, 10))  # to 185 degrees
 

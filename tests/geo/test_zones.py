@@ -110,6 +110,84 @@ def test_neighbours_in_another_crs_leave_neither_gap_nor_overlap():
     assert set(found["country"]) == {"W", "E"}
 
 
+# A land like Chukotka around 180 degrees, and one east of it; the zone lies for a half, three fifths of
+# it beyond the meridian, on both.
+CUT = {
+    "Chukotka": shapely.union_all([box(150, 60, 180, 72), box(-180, 60, -172, 72)]),
+    "East": box(-172, 50, -140, 75),
+}
+RUNNING_ON = {"Chukotka": box(150, 60, 188, 72), "East": box(188, 50, 220, 75)}
+JUMPING = {
+    "Chukotka": Polygon([(150, 60), (-172, 60), (-172, 72), (150, 72)]),
+    "East": box(-172, 50, -140, 75),
+}
+AROUND_180 = {
+    "cut": shapely.union_all([box(176, 63, 180, 66), box(-180, 63, -170, 66)]),
+    "running on to the east": box(176, 63, 190, 66),
+    "running on to the west": box(-184, 63, -170, 66),
+    "jumping": Polygon([(176, 63), (-170, 63), (-170, 66), (176, 66)]),
+    "jumping, with a hole": Polygon(
+        [(176, 63), (-170, 63), (-170, 66), (176, 66)],
+        [
+            [(-179, 64), (-178, 64), (-178, 65), (-179, 65)],
+            [(179, 64), (-179.5, 64), (-179.5, 65), (179, 65)],
+        ],
+    ),
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("countries", [CUT, RUNNING_ON, JUMPING], ids=["cut", "running on", "jumping"])
+@pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:3576", "EPSG:32601"])  # of the countries
+@pytest.mark.parametrize("zone", AROUND_180.values(), ids=AROUND_180.keys())
+def test_the_180th_meridian_divides_nothing_however_the_land_was_drawn(zone, countries, crs):
+    land = layer(list(countries.values()), state=list(countries))
+    if countries is not JUMPING:  # its edges would go round the Earth
+        land = land.segmentize(0.02).to_crs(crs) if crs != "EPSG:4326" else land.geometry
+        land = layer(land.to_numpy(), crs=crs, state=list(countries))
+    holes = (
+        km2(box(181, 64, 182, 65)) + km2(box(179, 64, 180.5, 65))
+        if shapely.get_num_interior_rings(zone)
+        else 0
+    )
+
+    found = by_name(shares(layer([zone], name=["bay"]), land, "state", zone_field="name"), "bay")
+
+    whole = {"Chukotka": km2(box(176, 63, 188, 66)) - holes, "East": km2(box(188, 63, 190, 66))}
+    assert found == {name: pytest.approx(area, rel=1e-6) for name, area in whole.items()}
+
+
+@pytest.mark.parametrize("crs", ["EPSG:32660", "EPSG:3576", "EPSG:4284"])  # UTM, a plane of the pole, Pulkovo
+def test_zones_in_other_crs_across_the_180th_meridian_have_all_their_land(crs, caplog):
+    land = layer(list(CUT.values()), state=list(CUT))
+    zone = layer([box(176, 63, 187, 66).segmentize(0.01)])
+    zone = layer(zone.geometry.to_numpy(), crs=crs) if crs == "EPSG:4284" else zone.to_crs(crs)
+
+    with caplog.at_level(logging.WARNING):
+        found = shares(zone, land, "state")
+
+    assert found["country"].tolist() == ["Chukotka"]
+    assert not caplog.records
+    if crs != "EPSG:4284":  # stands on another ellipsoid
+        assert found["area_km2"].item() == pytest.approx(km2(box(176, 63, 187, 66)), rel=1e-6)
+
+
+def test_a_jump_over_the_180th_meridian_is_told_once(caplog):
+    with caplog.at_level(logging.WARNING):
+        shares(layer([AROUND_180["jumping"]]), layer(list(CUT.values()), state=list(CUT)), "state")
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "1 of 1 zones jump from one side of the 180th meridian to the other; they were taken the short way"
+    ]
+
+
+def test_a_map_of_the_world_is_no_jump():
+    world = layer([box(-180, -90, 180, 90)], state=["Earth"])
+
+    assert shares(layer([box(-180, 60, 180, 70)]), world, "state")["share_pct"].tolist() == [100]
+    assert shares(layer([box(0, 60, 360, 70)]), world, "state")["share_pct"].tolist() == [100]
+
+
 def test_rows_add_up_to_the_total_found_by_cells():
     countries = layer([box(60, 30, 71.3, 50), box(71.3, 30, 80, 50)], state=["A", "B"])
     total = km2(ZONES.geometry[0]) * 1.00003
@@ -174,6 +252,14 @@ def test_fitted_parts_keep_their_proportions():
 def test_layers_that_cannot_answer_are_refused(zones, countries, sentence):
     with pytest.raises(BadInput, match=sentence):
         shares(zones, countries, "state", zone_field="name")
+
+
+def test_a_column_of_shapes_names_nothing():
+    countries = layer([box(60, 30, 80, 50)], state=["A"])
+    with pytest.raises(BadInput, match=r'no column "geometry" in the layer of countries.*: state'):
+        shares(ZONES, countries, "geometry")
+    with pytest.raises(BadInput, match=r'no column "geometry" in the layer of zones.*: name'):
+        shares(ZONES, countries, "state", zone_field="geometry")
 
 
 def test_layers_without_a_crs_are_refused():

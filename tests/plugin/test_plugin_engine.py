@@ -108,6 +108,8 @@ def test_parameters_become_options_of_the_same_name(talk, record, layers, produc
             "edges": "closed",
             "streams_km2": 1e-7,
             "band_m": 100,
+            "border_m": 1500,
+            "memory_mb": 4000,
             "rasters": str(product_folder / "rasters"),
         }
     )
@@ -125,6 +127,8 @@ def test_parameters_become_options_of_the_same_name(talk, record, layers, produc
         "--edges=closed",
         "--streams-km2=1e-07",
         "--band-m=100",
+        "--border-m=1500",
+        "--memory-mb=4000",
         f"--out={product_folder / 'basins.gpkg'}",
         f"--rasters={product_folder / 'rasters'}",
         "--progress=json",
@@ -252,6 +256,7 @@ def test_a_file_of_another_format_is_handed_over_itself(talk, record, layers):
         ),
         ({"out": "{layers}/basins.shp"}, {}, ".gpkg"),
         ({"keep_above_km2": 1.0}, {}, "is not set to keep"),
+        ({"border_m": 500.0}, {}, "Rivers on a border within (m) is given without Countries"),
         ({"band_m": 0}, {}, "band_m"),
         ({"depressions": "dig"}, {}, "depressions"),
     ],

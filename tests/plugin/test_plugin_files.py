@@ -65,6 +65,14 @@ def test_metadata_is_complete(metadata):
     assert "plugin_dependencies" not in metadata, "an empty one breaks the plugin manager"
 
 
+def test_no_address_leads_to_somebody_else(metadata):
+    # either a real one, or one under the ending of RFC 2606 that leads nowhere
+    for name in ("email", "tracker", "repository"):
+        assert "example." not in metadata[name], name
+        assert metadata[name].isprintable()
+        assert metadata[name].split("@")[-1].count(".") >= 1
+
+
 def test_the_licence_is_the_whole_gpl_2():
     text = (PLUGIN / "LICENSE").read_text(encoding="utf-8")
     assert "Version 2, June 1991" in text

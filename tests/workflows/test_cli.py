@@ -1,15 +1,12 @@
 """The command as another program sees it: codes, lines, products, and what bad input ends in."""
 
-import contextlib
-import io
+import inspect
 import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
-from typing import NamedTuple
 
 import geopandas as gpd
 import numpy as np
@@ -18,80 +15,20 @@ import pytest
 import rasterio
 import shapely
 from affine import Affine
+from asked import COMMAND, lines, run, run_alone, write_dem, write_outlets
 
-from bluepeace_gis import cli
+from bluepeace_gis import workflows
+from bluepeace_gis.analyses.basins import delineate_basins
 from bluepeace_gis.archive import features
 
 SAMPLE = Path(__file__).resolve().parents[2] / "data" / "sample"
-COMMAND = [sys.executable, "-m", "bluepeace_gis"]
-
-
-class Answer(NamedTuple):
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-def run(*arguments, cwd=None):
-    """Run the command in this process: an interpreter and its imports cost seconds each time."""
-    out, error = io.StringIO(), io.StringIO()
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        with (
-            contextlib.chdir(cwd or "."),
-            contextlib.redirect_stdout(out),
-            contextlib.redirect_stderr(error),
-            pytest.raises(SystemExit) as ended,
-        ):
-            cli.main([str(argument) for argument in arguments])
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-    return Answer(ended.value.code, out.getvalue(), error.getvalue())
-
-
-def run_alone(*arguments, cwd=None, **environment):
-    """Run the command as another program does."""
-    return subprocess.run(
-        [*COMMAND, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        stdin=subprocess.DEVNULL,
-        timeout=300,
-        check=False,
-        cwd=cwd,
-        env={**os.environ, **environment},
-    )
-
-
-def lines(output):
-    return [json.loads(line) for line in output.splitlines()]
-
-
-def write_dem(path, z=None, *, crs="EPSG:32642", transform=None, nodata=np.nan, dtype="float32"):
-    if z is None:
-        row, column = np.mgrid[0:60, 0:50]
-        z = 1000 + 10.0 * np.abs(column - 25) - 5.0 * row
-    z = np.asarray(z)
-    transform = transform or Affine(100, 0, 500_000, 0, -100, 4_400_000)
-    options = {"crs": crs} if crs else {}
-    with rasterio.open(
-        path, "w", driver="GTiff", height=z.shape[0], width=z.shape[1], count=1, dtype=dtype, nodata=nodata,
-        transform=transform, **options,
-    ) as target:  # fmt: skip
-        target.write(z.astype(dtype), 1)
-    return path
-
-
-def write_outlets(path, x=502_550, y=4_394_050, crs="EPSG:32642", **columns):
-    layer = gpd.GeoDataFrame(columns, geometry=[shapely.Point(x, y)], crs=crs)
-    return features.write({"outlets": layer}, path)
 
 
 @pytest.fixture
 def place(tmp_path):
     write_dem(tmp_path / "dem.tif")
+    (tmp_path / "in").mkdir()
+    write_dem(tmp_path / "in" / "filled.tif")
     write_outlets(tmp_path / "outlets.gpkg", name=["Мост"])
     return tmp_path
 
@@ -160,6 +97,7 @@ def test_basins_of_the_sample_come_with_everything_beside_them(tmp_path):
     assert codes <= {0, 1, 2, 4, 8, 16, 32, 64, 128, 247}
     record = json.loads((out.parent / "basins.json").read_text(encoding="utf-8"))
     assert record["properties"]["bluepeace:parameters"]["edges"] == "drain"
+    assert record["properties"]["bluepeace:method"]["on_the_border_within_m"] == 100  # more than three cells
     assert str(tmp_path) not in json.dumps(record)
 
     first = {path.name: path.read_bytes() for path in out.parent.iterdir() if path.suffix != ".json"}
@@ -187,6 +125,83 @@ def test_shares_of_any_polygons(tmp_path):
     assert out.with_suffix(".json").exists()
 
 
+def test_a_zone_across_the_180th_meridian_has_all_its_land(tmp_path):
+    land = gpd.GeoDataFrame(
+        {"name": ["Chukotka", "East"]},
+        geometry=[
+            shapely.union_all([shapely.box(150, 60, 180, 72), shapely.box(-180, 60, -172, 72)]),
+            shapely.box(-172, 50, -140, 75),
+        ],
+        crs="EPSG:4326",
+    )
+    features.write({"countries": land}, tmp_path / "countries.gpkg")
+    basin = gpd.GeoDataFrame({"name": ["Amguema"]}, geometry=[shapely.box(176, 65, 184, 68)], crs="EPSG:4326")
+    features.write({"basins": basin}, tmp_path / "basins.gpkg")
+    answer = run(
+        "shares", "basins.gpkg", "--countries", "countries.gpkg", "--country-field", "name",
+        "--out", "shares.csv", cwd=tmp_path,
+    )  # fmt: skip
+    assert answer.returncode == 0, answer.stderr
+    _, *rows = (tmp_path / "shares.csv").read_text(encoding="utf-8").splitlines()
+    assert [(row.split(",")[1], float(row.split(",")[3])) for row in rows] == [("Chukotka", 100)]
+    outline = json.loads((tmp_path / "shares.json").read_text(encoding="utf-8"))
+    assert outline["bbox"] == [-180, 65, 180, 68]
+    assert outline["geometry"]["type"] == "MultiPolygon"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="mounts a small disk")
+def test_a_full_disk_is_told_in_one_sentence_that_names_the_option(place, small_disk):
+    noise = np.random.default_rng(1).normal(size=(600, 600)).cumsum(0).astype(np.float32)
+    write_dem(place / "dem.tif", 5000 + noise)
+    for option in ("--rasters", "--out"):
+        where = {"--out": "o.gpkg", option: small_disk / ("o.gpkg" if option == "--out" else "")}
+        arguments = [word for pair in where.items() for word in pair]
+        answer = run_alone("basins", "dem.tif", "outlets.gpkg", *arguments, "--progress", "json", cwd=place)
+        assert answer.returncode == 2, answer.stdout
+        assert answer.stderr == ""  # GDAL says nothing on its own
+        said = lines(answer.stdout)[-1]["error"]
+        assert f"was not written: the disk is full. Free space on it or choose another {option}." in said
+        assert not (place / "o.gpkg").exists()
+        assert not (small_disk / "o.gpkg").exists()
+
+
+def test_semicolons_and_decimal_commas_of_excel_are_outlets(place):
+    [point] = gpd.read_file(place / "outlets.gpkg").to_crs(4326).geometry
+    row = f"Пойма;{point.x:.8f};{point.y:.8f}".replace(".", ",")
+    (place / "gauges.csv").write_text(f"name;lon;lat\n{row}\n", encoding="utf-8")
+    answer = run("basins", "dem.tif", "gauges.csv", "--out", "o.gpkg", cwd=place)
+    assert answer.returncode == 0, answer.stderr
+    basins = gpd.read_file(place / "o.gpkg", layer="basins")
+    assert basins["name"].tolist() == ["Пойма"]
+    assert basins["area_km2"].item() > 20
+
+
+def test_an_unknown_command_is_answered_with_the_list_of_commands():
+    for asked, advice in (
+        (["foo"], "See `bluepeace --help`."),
+        (["foo", "--out", "x"], "See `bluepeace --help`."),
+        (["basins", "--magic", "1"], "See `bluepeace basins --help`."),
+    ):
+        answer = run(*asked)
+        assert answer.returncode == 2
+        assert answer.stderr.strip().endswith(advice)
+
+
+def test_options_that_the_command_hands_on_have_the_defaults_of_the_analysis():
+    command = inspect.signature(workflows.basins.basins).parameters
+    analysis = inspect.signature(delineate_basins).parameters
+    same = [
+        name for name in analysis if name in command and analysis[name].kind is inspect.Parameter.KEYWORD_ONLY
+    ]
+    assert {"depressions", "keep_above_km2", "edges", "snap_m", "streams_km2", "band_m", "border_m"} <= set(
+        same
+    )
+    for name in same:
+        assert command[name].default == analysis[name].default, name
+    handed_on = set(analysis) - {"progress"}
+    assert handed_on <= set(command)
+
+
 def test_a_product_does_not_take_the_record_of_another_one(tmp_path):
     (tmp_path / "basins.gpkg").touch()
     (tmp_path / "basins.json").write_text('{"assets": {"main": {"href": "./basins.gpkg"}}}', encoding="utf-8")
@@ -199,21 +214,33 @@ def test_a_product_does_not_take_the_record_of_another_one(tmp_path):
     assert not (tmp_path / "basins.csv").exists()
 
 
+GIVEN = ["dem.tif", "outlets.gpkg"]
+OUT = ["--out", "o.gpkg"]
 BAD = {
-    "no such file": (["nowhere.tif", "outlets.gpkg", "--out", "o.gpkg"], "nowhere.tif"),
-    "no raster": (["outlets.gpkg", "outlets.gpkg", "--out", "o.gpkg"], "outlets.gpkg"),
+    "no such file": (["nowhere.tif", "outlets.gpkg", *OUT], "nowhere.tif"),
+    "no raster": (["outlets.gpkg", "outlets.gpkg", *OUT], "outlets.gpkg"),
     "no out": (["dem.tif", "outlets.gpkg"], "out"),
-    "not a GeoPackage": (["dem.tif", "outlets.gpkg", "--out", "o.shp"], "GeoPackage"),
-    "unknown option": (["dem.tif", "outlets.gpkg", "--out", "o.gpkg", "--magic", "1"], "magic"),
-    "unknown choice": (["dem.tif", "outlets.gpkg", "--out", "o.gpkg", "--edges", "open"], "open"),
-    "half of a pair": (["dem.tif", "outlets.gpkg", "--out", "o.gpkg", "--countries", "x"], "country-field"),
-    "not a number": (["dem.tif", "outlets.gpkg", "--out", "o.gpkg", "--snap-m", "nan"], "snap-m"),
-    "below zero": (["dem.tif", "outlets.gpkg", "--out", "o.gpkg", "--snap-m=-1"], "snap-m"),
-    "no end": (["dem.tif", "outlets.gpkg", "--out", "o.gpkg", "--band-m", "inf"], "band-m"),
-    "the input itself": (["dem.tif", "outlets.gpkg", "--out", "outlets.gpkg"], "input would be replaced"),
-    "rasters beside it": (["dem.tif", "outlets.gpkg", "--out", "o.gpkg", "--rasters", "."], "rasters"),
-    "keep without keep": (["dem.tif", "outlets.gpkg", "--out", "o.gpkg", "--keep-above-km2", "1"], "keep"),
-}  # fmt: skip
+    "not a GeoPackage": ([*GIVEN, "--out", "o.shp"], "GeoPackage"),
+    "unknown option": ([*GIVEN, *OUT, "--magic", "1"], "magic"),
+    "unknown choice": ([*GIVEN, *OUT, "--edges", "open"], "open"),
+    "half of a pair": ([*GIVEN, *OUT, "--countries", "x"], "country-field"),
+    "not a number": ([*GIVEN, *OUT, "--snap-m", "nan"], "snap-m"),
+    "below zero": ([*GIVEN, *OUT, "--snap-m=-1"], "snap-m"),
+    "no end": ([*GIVEN, *OUT, "--band-m", "inf"], "band-m"),
+    "the input itself": ([*GIVEN, "--out", "outlets.gpkg"], "input would be replaced"),
+    "rasters beside it": ([*GIVEN, *OUT, "--rasters", "."], "rasters"),
+    "keep without keep": ([*GIVEN, *OUT, "--keep-above-km2", "1"], "keep"),
+    "borders without countries": ([*GIVEN, *OUT, "--border-m", "500"], "countries"),
+    "no distance": ([*GIVEN, *OUT, "--border-m", "0"], "border-m"),
+    "too little memory": ([*GIVEN, *OUT, "--memory-mb", "500"], "60 x 50 cells"),
+    "no place for rasters": ([*GIVEN, *OUT, "--rasters", "dem.tif"], "another --rasters"),
+    "rasters over the input": (
+        ["in/filled.tif", "outlets.gpkg", *OUT, "--rasters", "in"],
+        "--rasters and dem are both filled.tif",
+    ),
+    "a name too long": ([*GIVEN, "--out", f"{'n' * 230}.gpkg"], "--out is a name of 235 bytes"),
+    "an input's name too long": (["dem.tif", f"{'n' * 300}.gpkg", *OUT], "name too long"),
+}
 
 
 @pytest.mark.parametrize(("arguments", "words"), BAD.values(), ids=BAD.keys())
@@ -284,7 +311,7 @@ def test_the_work_ends_with_stdin_and_leaves_nothing(place):
     assert process.stdout.readline()  # it has begun
     process.stdin.close()
     assert process.wait(timeout=60) == 3
-    assert sorted(path.name for path in place.iterdir()) == ["dem.tif", "outlets.gpkg"]
+    assert sorted(path.name for path in place.iterdir()) == ["dem.tif", "in", "outlets.gpkg"]
     process.stdout.close()
     process.stderr.close()
 

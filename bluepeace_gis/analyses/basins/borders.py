@@ -47,7 +47,6 @@ from numpy.typing import NDArray
 from bluepeace_gis.analyses.basins import defaults
 from bluepeace_gis.errors import BadInput
 from bluepeace_gis.geo import zones
-from bluepeace_gis.geo.crs import unit
 from bluepeace_gis.geo.drainage import Drainage
 from bluepeace_gis.geo.grid import Grid, apply
 from bluepeace_gis.geo.outlines import outline
@@ -184,12 +183,14 @@ def trace_borders(
     Returns
     -------
     {name: GeoDataFrame or DataFrame}
-        ``crossings``: crossing_id, from_country, to_country, upstream_km2, outlet_id, points.
+        ``crossings``: crossing_id, from_country, to_country, upstream_km2, outlet_id, downstream_id (the
+        next crossing on the way of the water, 0 for none), points.
         ``border_reaches``: reach_id, country_a, country_b (by name), length_km, upstream_km2 at the lower
         end, outlet_id, lines downstream. ``crossing_shares``: crossing_id, country, area_km2, share_pct:
         whose land lies upstream of each crossing; the rows of one add up to its ``upstream_km2`` and to
-        100 exactly. Ids count from the largest river; areas and lengths are on the ellipsoid. All are
-        empty without countries.
+        100 exactly. Ids count from the largest upstream area to the smallest, of equal ones by row and
+        column, so ``downstream_id`` is always smaller than ``crossing_id``; areas and lengths are on the
+        ellipsoid. All are empty without countries.
 
     Raises
     ------
@@ -199,7 +200,7 @@ def trace_borders(
         If ``countries`` has no CRS.
     """
     grid = drainage.grid
-    rule = _Rule(_border_m(grid, border_m))
+    rule = _Rule(border_distance_m(grid, border_m))
     if countries is None or country_field is None or not len(countries):
         return _nothing(grid)
     known = _on_grid(countries, country_field, grid, rule)
@@ -212,45 +213,51 @@ def trace_borders(
     start, places = kernels.main_stems(below, upstream[cells])
     sides = _sides(cells, known, grid, rule)
     found = _Search(drainage, known, rule, cells, below, start, places, sides).judge_all(inside[cells])
-    crossings, at = _crossing_layer(found.crossings, drainage, zone, known)
     return {
-        "crossings": crossings,
+        **_crossing_layers(found.crossings, drainage, zone, known, countries, country_field),
         "border_reaches": _reach_layer(found.reaches, drainage, zone, known),
-        "crossing_shares": _shares(drainage, at, crossings, countries, country_field),
     }
 
 
-def _border_m(grid: Grid, border_m: float | None) -> float:
+def border_distance_m(grid: Grid, border_m: float | None) -> float:
+    """Return how far a river and the border it runs along or crosses may lie apart.
+
+    Parameters
+    ----------
+    grid : Grid
+    border_m : float, m, or None
+        None: 100 m, but at least three cells.
+
+    Returns
+    -------
+    float, m
+
+    Raises
+    ------
+    BadInput
+        If it is no distance, or less than a cell.
+    """
     across, along = grid.cell_steps_m
     cell_m = float(max(np.median(across), np.median(along)))
     if border_m is None:
         return max(defaults.BORDER_M, defaults.BORDER_CELLS * cell_m)
     if not (border_m >= cell_m and np.isfinite(border_m)):
         raise BadInput(
-            f"The distance between a river and its border is {border_m:g} m; expected at least one cell, "
-            f"{cell_m:.4g} m: nothing is known of a river's place to less."
+            f"--border-m is {border_m:g}; expected at least one cell, {cell_m:.4g} m: a river's place is "
+            "not known to less. Give a larger distance, or leave it out."
         )
     return border_m
 
 
 def _on_grid(countries: gpd.GeoDataFrame, country_field: str, grid: Grid, rule: _Rule) -> _Countries:
     """Draw the countries in cells of the grid."""
-    sheet = gpd.GeoDataFrame(geometry=[grid.footprint()], crs=grid.crs)
-    names, shapes = zones.dissolved(sheet, countries, country_field)
     reach = _reach_cells(grid, rule)
     rows, columns = grid.shape
     near = shapely.box(-reach, -reach, columns + reach, rows + reach)
+    sheet = shapely.transform(near, lambda at: np.column_stack(apply(grid.transform, at[:, 0], at[:, 1])))
+    names, shapes = zones.dissolved(gpd.GeoSeries([sheet], crs=grid.crs), countries, country_field)
     inverse = ~grid.transform
-    turned = [
-        shapely.transform(
-            shapes, lambda at, by=shift: np.column_stack(apply(inverse, at[:, 0] + by, at[:, 1]))
-        )
-        for shift in _turns(grid)
-    ]
-    land = np.empty(len(names), object)
-    for number, turns in enumerate(zip(*turned, strict=True)):
-        reached = [shape for shape in turns if shapely.intersects(shape, near)]
-        land[number] = shapely.union_all(reached) if len(reached) != 1 else reached[0]
+    land = shapely.transform(shapes, lambda at: np.column_stack(apply(inverse, at[:, 0], at[:, 1])))
     edges, owner = _edges(land, near.bounds)
     tree = shapely.STRtree(shapely.linestrings(edges.reshape(-1, 2, 2)))
     return _Countries(names, land, edges, owner, tree)
@@ -259,14 +266,6 @@ def _on_grid(countries: gpd.GeoDataFrame, country_field: str, grid: Grid, rule: 
 def _reach_cells(grid: Grid, rule: _Rule) -> float:
     """How many cells T is at most."""
     return rule.border_m / float(min(steps_m.min() for steps_m in grid.cell_steps_m))
-
-
-def _turns(grid: Grid) -> list[float]:
-    """The shifts of x at which a place may lie on the grid; longitudes come again after a whole turn."""
-    if not grid.is_geographic:
-        return [0.0]
-    turn = 2 * np.pi / unit(grid.crs)[1]
-    return [0.0, -turn, turn]
 
 
 def _channels(drainage: Drainage, inside: Flags, streams_km2: float) -> Indices:
@@ -599,28 +598,39 @@ def _leaves(
 def _nothing(grid: Grid) -> dict[str, Any]:
     """Make the layers without a crossing."""
     return {
-        "crossings": _crossings([], [], np.zeros(0), np.zeros(0, np.int64), [], grid),
+        "crossings": _crossings([], [], np.zeros(0), np.zeros(0, np.int64), np.zeros(0, np.int64), [], grid),
         "border_reaches": _border_reaches([], [], np.zeros(0), np.zeros(0), np.zeros(0, np.int64), [], grid),
         "crossing_shares": _crossing_shares([], [], [], []),
     }
 
 
-def _crossing_layer(
-    found: list[_Crossing], drainage: Drainage, zone: NDArray[np.int32], known: _Countries
-) -> tuple[gpd.GeoDataFrame, Indices]:
-    """Draw the crossings, from the largest river to the smallest; also their cells (n,)."""
-    upstream = drainage.upstream_km2.ravel()
+def _crossing_layers(
+    found: list[_Crossing],
+    drainage: Drainage,
+    zone: NDArray[np.int32],
+    known: _Countries,
+    countries: gpd.GeoDataFrame,
+    country_field: str,
+) -> dict[str, Any]:
+    """Draw the crossings, from the largest river to the smallest, and divide the land above each."""
+    if not found:
+        empty = _nothing(drainage.grid)
+        return {name: empty[name] for name in ("crossings", "crossing_shares")}
+    upstream, columns = drainage.upstream_km2.ravel(), drainage.grid.shape[1]
     found = sorted(found, key=lambda one: (-upstream[one.cell], one.cell))
     at = np.array([one.cell for one in found], np.int64)
+    between, downstream = drainage.delineate(at // columns, at % columns)
     layer = _crossings(
         [known.names[one.leaves] for one in found],
         [known.names[one.enters] for one in found],
         upstream[at],
         zone.ravel()[at],
+        downstream,
         [_point(one, drainage, known) for one in found],
         drainage.grid,
     )
-    return layer, at
+    own = outline(between, drainage.grid).rename(columns={"value": "crossing_id"})
+    return {"crossings": layer, "crossing_shares": _shares(own, layer, countries, country_field)}
 
 
 def _point(crossing: _Crossing, drainage: Drainage, known: _Countries) -> Any:
@@ -665,29 +675,21 @@ def _reach_layer(
 
 
 def _shares(
-    drainage: Drainage,
-    at: Indices,
-    crossings: gpd.GeoDataFrame,
-    countries: gpd.GeoDataFrame,
-    country_field: str,
+    own: gpd.GeoDataFrame, crossings: gpd.GeoDataFrame, countries: gpd.GeoDataFrame, country_field: str
 ) -> pd.DataFrame:
     """Divide the land upstream of each crossing among countries.
 
-    Divided is the land between a crossing and the next ones upstream, so each place once; then the
-    parts are added downstream.
+    Divided is the land between a crossing and the next ones upstream (``own``), so each place once; then
+    the parts are added downstream.
     """
-    if not at.size:
-        return _crossing_shares([], [], [], [])
-    columns = drainage.grid.shape[1]
-    between, downstream = drainage.delineate(at // columns, at % columns)
-    own = outline(between, drainage.grid).rename(columns={"value": "crossing_id"})
     parts = zones.shares(own, countries, country_field, zone_field="crossing_id", warn=False)
-    held: list[dict[str, float]] = [{} for _ in at]
+    held: list[dict[str, float]] = [{} for _ in range(len(crossings))]
     for crossing_id, country, area_km2 in zip(
         parts["zone"].tolist(), parts["country"].tolist(), parts["area_km2"].tolist(), strict=True
     ):
         held[crossing_id - 1][country] = area_km2
-    for upper in range(at.size - 1, -1, -1):  # ids fall downstream: the land upstream grows
+    downstream = crossings["downstream_id"].tolist()
+    for upper in range(len(held) - 1, -1, -1):  # ids fall downstream: the land upstream grows
         if downstream[upper]:
             lower = held[downstream[upper] - 1]
             for country, area_km2 in held[upper].items():
@@ -709,7 +711,13 @@ def _rank(name: str) -> int:
 
 
 def _crossings(
-    leaves: list[str], enters: list[str], upstream_km2: Reals, outlet: Any, points: list[Any], grid: Grid
+    leaves: list[str],
+    enters: list[str],
+    upstream_km2: Reals,
+    outlet: Any,
+    downstream: Any,
+    points: list[Any],
+    grid: Grid,
 ) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(
         {
@@ -718,6 +726,7 @@ def _crossings(
             "to_country": pd.Series(enters, dtype=object),
             "upstream_km2": upstream_km2,
             "outlet_id": outlet.astype(np.int64),
+            "downstream_id": downstream.astype(np.int64),
         },
         geometry=points,
         crs=grid.crs,

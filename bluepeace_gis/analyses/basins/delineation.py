@@ -1,6 +1,7 @@
 """From elevations and outlets to basins, subbasins, streams, depressions, bands and country shares."""
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from bluepeace_gis.analyses.basins import defaults
 from bluepeace_gis.analyses.basins.borders import GEOMETRY_TYPES as BORDER_GEOMETRY_TYPES
-from bluepeace_gis.analyses.basins.borders import trace_borders
+from bluepeace_gis.analyses.basins.borders import border_distance_m, trace_borders
 from bluepeace_gis.analyses.basins.depressions import depression_layer
 from bluepeace_gis.analyses.basins.outlets import compare_areas, prepare_outlets, snap
 from bluepeace_gis.analyses.basins.relief import Relief
@@ -31,6 +32,8 @@ from bluepeace_gis.geo.drainage import (
 )
 from bluepeace_gis.geo.grid import Grid
 from bluepeace_gis.geo.outlines import outline
+from bluepeace_gis.kernels import terrain
+from bluepeace_gis.kernels.neighbours import COLUMN_STEP, ROW_STEP, SINK, VOID
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +66,8 @@ class Basins:
         ``outlet_id`` of the first outlet downstream, 0 for none.
     streams_km2 : float
         The upstream area from which a cell counted as a channel.
+    border_m : float
+        The distance from a border within which a cell of a river counted as on it.
     """
 
     layers: dict[str, Any]
@@ -70,6 +75,7 @@ class Basins:
     bands: pd.DataFrame
     zone: NDArray[np.int32]
     streams_km2: float
+    border_m: float
 
 
 def delineate_basins(
@@ -87,6 +93,7 @@ def delineate_basins(
     area_field: str | None = None,
     streams_km2: float | None = None,
     band_m: float = defaults.BAND_M,
+    border_m: float | None = None,
     progress: Progress | None = None,
 ) -> Basins:
     """Delineate the land upstream of outlets.
@@ -116,6 +123,9 @@ def delineate_basins(
         Upstream area from which a cell is a channel; None: 1 km2, but at least 100 cells.
     band_m : float, m
         Height of the elevation bands.
+    border_m : float, m
+        How far a river and the border it runs along or crosses may lie apart; None: 100 m, but at least
+        three cells. See :mod:`bluepeace_gis.analyses.basins.borders`.
     progress : function of the share done, optional
 
     Returns
@@ -132,8 +142,11 @@ def delineate_basins(
     grid = Grid.of(dem)
     points = prepare_outlets(outlets, grid, area_field=area_field)
     channel_km2 = _channel_km2(grid, streams_km2)
+    border_m = border_distance_m(grid, border_m)
+    if countries is not None:  # once, and told once, for all that is asked of them
+        countries = countries.set_geometry(zones.mended(countries.geometry, "countries"))
     lakes = None if terminal is None else _lakes(terminal, grid)
-    channels = None if burn is None else zones.burn(burn, grid, all_touched=True) > 0
+    channels = None if burn is None else zones.burn(burn, grid, all_touched=True, what="lines of --burn") > 0
 
     def route(sinks: tuple[Indices, Indices] | None, closed: Edges) -> Drained:
         return drain(
@@ -148,13 +161,17 @@ def delineate_basins(
         )
 
     drained = route(None, "drain")
+    if depressions == "keep" and keep_above_km2 is None:
+        _warn_of_all_kept(drained)
     row, column, distance_m = snap(points, drained, snap_m=snap_m, streams_km2=channel_km2)
     if edges == "closed":
         # The channels on which outlets are looked for are those of the open surface. Closed, the water
         # leaves only through the last outlets of a river and into terminal lakes; a gauge above another
         # one, or above a lake, lets it pass.
         last = _last_outlets(drained, row, column)
-        drained = route((row[last], column[last]) if last.any() or lakes is None else None, "closed")
+        sinks = (row[last], column[last]) if last.any() or lakes is None else None
+        del drained  # makes room for the next one
+        drained = route(sinks, "closed")
     tell(0.5)
     nest = _Nest.of(drained.drainage, row, column)
     relief = Relief.of(dem, drained.drainage, nest.zone, nest.count, band_m)
@@ -168,6 +185,7 @@ def delineate_basins(
     tell(0.7)
     basins = _basin_layer(points, nest, nested, own, distance_m, measured, outlet_m)
     _warn_of_edges(basins)
+    _warn_of_holes(drained, nest, channel_km2)
     by_outlet = _by_outlet(nest, basins)
     codes = drained.drainage.pfafstetter(
         defaults.PFAFSTETTER_LEVELS, outlets=nest.places, tributary_min_km2=channel_km2
@@ -184,9 +202,11 @@ def delineate_basins(
         "bands": bands[["outlet_id", "z_from_m", "z_to_m", "area_km2"]],
     }
     tell(0.9)
-    layers |= trace_borders(drained.drainage, by_outlet, countries, country_field, streams_km2=channel_km2)
+    layers |= trace_borders(
+        drained.drainage, by_outlet, countries, country_field, streams_km2=channel_km2, border_m=border_m
+    )
     tell(1.0)
-    return Basins(layers, drained, bands, by_outlet, channel_km2)
+    return Basins(layers, drained, bands, by_outlet, channel_km2, border_m)
 
 
 BASIN_COLUMNS: Final = [
@@ -216,14 +236,13 @@ def _channel_km2(grid: Grid, streams_km2: float | None) -> float:
 
 def _lakes(terminal: gpd.GeoDataFrame, grid: Grid) -> NDArray[np.int32]:
     """Burn terminal lakes; one smaller than a cell, or a point, is the cell it lies in."""
-    shapes = terminal.to_crs(grid.crs) if terminal.crs is not None else terminal
-    burnt = zones.burn(terminal, grid, all_touched=True) if len(terminal) else np.zeros(grid.shape, np.int32)
+    if not len(terminal):
+        return np.zeros(grid.shape, np.int32)
+    burnt = zones.burn(terminal, grid, all_touched=True, what="lakes of --terminal")
     centred = np.zeros(grid.shape, np.int32)
-    if len(terminal) and (shapes.geom_type.isin(["Polygon", "MultiPolygon"])).any():
-        try:
+    if terminal.geom_type.isin(["Polygon", "MultiPolygon"]).any():
+        with suppress(BadInput):  # every lake is smaller than a cell
             centred = zones.burn(terminal, grid)
-        except BadInput:  # every lake is smaller than a cell
-            centred = np.zeros(grid.shape, np.int32)
     small = np.setdiff1d(np.unique(burnt), np.unique(centred))
     return np.where((centred == 0) & np.isin(burnt, small), burnt, centred)
 
@@ -368,6 +387,20 @@ def _basin_layer(
     return layer[BASIN_COLUMNS]
 
 
+def _warn_of_all_kept(drained: Drained) -> None:
+    """Say how many depressions end the water where no size was named: most are noise of the elevations."""
+    areas_km2 = drained.depressions.area / M2_PER_KM2
+    if areas_km2.size:
+        log.warning(
+            "--depressions keep without --keep-above-km2 ends the water in all %d depressions, %d of which "
+            "are smaller than %g km2. Name the area from which a depression is one: --keep-above-km2 %g.",
+            areas_km2.size,
+            int((areas_km2 < defaults.DEPRESSION_MIN_KM2).sum()),
+            defaults.DEPRESSION_MIN_KM2,
+            defaults.DEPRESSION_MIN_KM2,
+        )
+
+
 def _warn_of_edges(basins: gpd.GeoDataFrame) -> None:
     cut = basins[basins["touches_edge"]]
     if len(cut):
@@ -379,6 +412,65 @@ def _warn_of_edges(basins: gpd.GeoDataFrame) -> None:
             len(basins),
             names,
         )
+
+
+def _warn_of_holes(drained: Drained, nest: _Nest, channel_km2: float) -> None:
+    """Say which rivers end in a hole of the elevations beside a basin: it may be theirs.
+
+    Nobody can tell from elevations whether the hole is an inner lake, in which the water does end, or a
+    void that it passes.
+    """
+    drainage, grid = drained.drainage, drained.drainage.grid
+    upstream_km2 = drainage.upstream_km2
+    with np.errstate(invalid="ignore"):
+        ends = (drainage.direction == SINK) & (upstream_km2 >= channel_km2) & ~drainage.open_ends
+    ends[nest.places] = False
+    ends.ravel()[drained.lake_ends] = False
+    at = np.argwhere(ends)
+    if not at.size:
+        return
+    solid = (drainage.direction != VOID).astype(np.float32)
+    seen = np.zeros(grid.shape, np.uint8)
+    lakes = np.zeros(grid.shape, np.int32) if drained.lakes is None else drained.lakes
+    at = at[[_ends_at_a_basin((int(r), int(c)), solid, seen, lakes, nest.zone) for r, c in at]]
+    if not at.size:
+        return
+    row, column = at[np.argmax(upstream_km2[tuple(at.T)])]
+    x, y = (float(part) for part in grid.centres(row, column))
+    log.warning(
+        "Found rivers that end in holes of the DEM (nodata) beside a basin: %d, the largest with %.6g km2 "
+        "above it at x %.10g, y %.10g. That land is in no basin. If the water passes there, fill the holes "
+        "first (gdal_fillnodata.py) or lead it round them with --edges closed; if it ends in a lake there, "
+        "name that with --terminal.",
+        len(at),
+        upstream_km2[row, column],
+        x,
+        y,
+    )
+
+
+def _ends_at_a_basin(
+    end: tuple[int, int],
+    solid: NDArray[np.float32],
+    seen: NDArray[np.uint8],
+    lakes: NDArray[np.int32],
+    zone: NDArray[np.int32],
+) -> bool:
+    """Tell whether a hole (where ``solid`` is 0, else 1) beside a cell, and no lake, lies beside a basin."""
+    rows, columns = solid.shape
+    for row in range(max(end[0] - 1, 0), min(end[0] + 2, rows)):
+        for column in range(max(end[1] - 1, 0), min(end[1] + 2, columns)):
+            if solid[row, column] == 0:
+                hole = terrain.flood(solid, row, column, np.float32(1), seen)
+                seen.ravel()[hole] = 0  # another river may end in it
+                if lakes.ravel()[hole].any():
+                    continue
+                for way in range(8):
+                    r = np.clip(hole // columns + ROW_STEP[way], 0, rows - 1)
+                    c = np.clip(hole % columns + COLUMN_STEP[way], 0, columns - 1)
+                    if (zone[r, c] > 0).any():
+                        return True
+    return False
 
 
 def _subbasin_layer(

@@ -60,8 +60,8 @@ def prepare_outlets(outlets: gpd.GeoDataFrame, grid: Grid, *, area_field: str | 
     count = len(points)
     known = np.full(count, np.nan)
     if area_field is not None:
-        if area_field not in points.columns:
-            columns = ", ".join(str(name) for name in points.columns if name != "geometry")
+        if area_field not in points.columns or area_field == points.geometry.name:
+            columns = ", ".join(str(name) for name in points.columns if name != points.geometry.name)
             raise BadInput(f"OUTLETS has no column {area_field}; expected one of: {columns}.")
         known = pd.to_numeric(points[area_field], errors="coerce").to_numpy(float)
         strange = (known <= 0) | np.isinf(known) | (np.isnan(known) & points[area_field].notna().to_numpy())
