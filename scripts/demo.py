@@ -1,8 +1,9 @@
-"""Answer one question on the sample, from the files to the picture, and say in words what came out.
+"""Answer questions on the sample, from the files to the pictures, and say in words what came out.
 
     python3 scripts/demo.py
 
-It makes ``.venv`` when needed, runs ``bluepeace basins`` on ``data/sample`` and leaves all in ``demo``.
+It makes ``.venv`` when needed, runs ``bluepeace basins``, ``scenes`` and ``season`` on ``data/sample`` and
+leaves all in ``demo``.
 """
 
 import sys
@@ -20,6 +21,8 @@ import shlex
 import sqlite3
 import subprocess
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from _environment import ROOT, Missing, child_environment, elapsed, end, make_ready, say, tool
 
@@ -34,6 +37,17 @@ def main(arguments: Sequence[str]) -> int:
         return 0 if set(arguments) & {"-h", "--help"} else 2
     make_ready()
     DEMO.mkdir(exist_ok=True)
+    made = basins() | season()
+    print("\nWhere it lies (layers, tables and rasters open in QGIS, styled):")
+    width = max(map(len, made)) + 2
+    for name, path in made.items():
+        print(f"  {name:<{width}}{_short(path)}")
+    print(f"\nThe demo took {elapsed()} (minutes:seconds).")
+    return 0
+
+
+def basins() -> dict[str, str]:
+    """Ask whose land drains to the gauges; return what was written."""
     product = DEMO / "basins.gpkg"
     question = [
         *("basins", f"{SAMPLE / 'dem.tif'}", f"{SAMPLE / 'outlets.gpkg'}"),
@@ -48,11 +62,44 @@ def main(arguments: Sequence[str]) -> int:
     with contextlib.closing(sqlite3.connect(product.as_uri() + "?mode=ro", uri=True)) as answers:
         answers.execute("ATTACH ? AS sample", [str(SAMPLE / "outlets.gpkg")])
         print(basins_in_words(answers))
-    print("\nWhere it lies (layers and tables open in QGIS, styled):")
+    return {"basins" if name == "out" else name: path for name, path in outputs.items()}
+
+
+def season() -> dict[str, str]:
+    """List the sample's archive and ask how green the fields became in a season; return what was written."""
+    index, fields = DEMO / "scenes.gpkg", SAMPLE / "fields.gpkg"
+    listing = ["scenes", f"{SAMPLE / 'archive'}", "--out", f"{index}"]
+    question = [
+        *("season", f"{index}", "--from", "2024-04-01", "--to", "2024-10-31", "--statistic", "max"),
+        *("--area", f"{fields}", "--out", f"{DEMO / 'season_2024'}"),
+    ]
+    say(f"bluepeace {shlex.join(map(_short, listing))}")
+    listed = bluepeace(listing)
+    say(f"bluepeace {shlex.join(map(_short, question))}")
+    outputs = bluepeace(question)
+    say("What came out")
+    with contextlib.closing(sqlite3.connect(index.as_uri() + "?mode=ro", uri=True)) as scenes:
+        for family, count, first, last in scenes.execute(
+            "SELECT family, count(*), min(date(time)), max(date(time)) FROM scenes GROUP BY family"
+        ):
+            print(f"  {count} scenes of {family} in the archive, {first} to {last}.")
     for name, path in outputs.items():
-        print(f"  {name:<10} {_short(path)}")
-    print(f"\nThe demo took {elapsed()} (minutes:seconds).")
-    return 0
+        if name.endswith("m"):  # the composite itself, named by its lattice
+            record = json.loads(Path(path).with_suffix(".json").read_text(encoding="utf-8"))
+            print(f"  {season_in_words(record)}")
+    pictures = {name: path for name, path in outputs.items() if name.endswith(("m", "_picture"))}
+    return {"scenes": listed["out"], "scenes picture": listed["picture"]} | pictures
+
+
+def season_in_words(record: dict[str, Any]) -> str:
+    """Say what a composite is made of and how much of it was seen."""
+    counted = record["properties"]["bluepeace:method"]
+    scenes = sum(link["rel"] == "derived_from" for link in record["links"]) - 1  # and the fields
+    seen, noun = counted["cells_seen"], "scene" if scenes == 1 else "scenes"
+    return (
+        f"{record['properties']['title']}: {scenes} {noun}, {100 * seen / counted['cells_covered']:.1f} % of "
+        f"what they cover was seen, {counted['observations'] / max(seen, 1):.1f} times on average."
+    )
 
 
 def bluepeace(arguments: Sequence[str]) -> dict[str, str]:

@@ -4,6 +4,7 @@ The metadata are written here tag by tag as ESA writes them, so that these tests
 ones are put around made pixels (:func:`around`).
 """
 
+import datetime as dt
 import re
 import shutil
 import zipfile
@@ -57,6 +58,12 @@ def numbers(reflectances, *, offset, quantification=10_000):
     }
 
 
+def orbit_of(taken):
+    """Number the orbit of a moment such as 20230715T060639; the satellite flies 14.3 a day."""
+    days = (dt.date.fromisoformat(f"{taken[:4]}-{taken[4:6]}-{taken[6:8]}") - dt.date(2023, 7, 15)).days
+    return f"{42640 + 143 * days // 10:06d}"
+
+
 def product_xml(product, *, baseline, offset, images=(), cloud=12.5, quantification=10_000, rings=None):
     """MTD_MSIL2A.xml; ``offset`` None: without the element, as before baseline 04.00."""
     satellite, _, taken = product.split("_")[:3]
@@ -79,7 +86,7 @@ def product_xml(product, *, baseline, offset, images=(), cloud=12.5, quantificat
       <PROCESSING_LEVEL>Level-2A</PROCESSING_LEVEL>
       <PRODUCT_TYPE>S2MSI2A</PRODUCT_TYPE>
       <PROCESSING_BASELINE>{baseline}</PROCESSING_BASELINE>
-      <Datatake datatakeIdentifier="G{satellite}_{taken}_042640_N{baseline}">
+      <Datatake datatakeIdentifier="G{satellite}_{taken}_{orbit_of(taken)}_N{baseline}">
         <SPACECRAFT_NAME>Sentinel-{satellite[1:]}</SPACECRAFT_NAME>
         <DATATAKE_SENSING_START>{stamp}</DATATAKE_SENSING_START>
         <SENSING_ORBIT_NUMBER>134</SENSING_ORBIT_NUMBER>
@@ -219,6 +226,7 @@ def make(
     tile_metadata=True,
     prefix="",
     product=None,
+    top=TOP,
     **product_info,
 ):
     """Write a .SAFE folder and return it.
@@ -233,13 +241,13 @@ def make(
     safe = Path(folder) / f"{product or name}.SAFE"
     cells = next(iter(bands.values())).shape[0]
     scl = np.full((cells, cells), 5, np.uint8) if scl is None else scl
-    granule = f"L2A_{tile}_A033195_{taken}"
+    granule = f"L2A_{tile}_A{orbit_of(taken)}_{taken}"
     images = []
     for band, values in {**bands, "SCL": scl}.items():
         size = (metres or {}).get(band, METRES[band])
         image = f"GRANULE/{granule}/IMG_DATA/R{size}m/{prefix}{tile}_{taken}_{band}_{size}m"
         images.append(image)
-        write_raster(safe / f"{image}.{suffix}", coarser(values, size), metres=size)
+        write_raster(safe / f"{image}.{suffix}", coarser(values, size), metres=size, top=top)
     if xml:
         text = product_xml(name, baseline=baseline, offset=offset, images=images, **product_info)
         (safe / "MTD_MSIL2A.xml").write_text(text, encoding="utf-8")

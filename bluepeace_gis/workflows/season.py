@@ -7,6 +7,7 @@ by tasks of its own before. Whatever stops the work, ``--resume`` goes on where 
 
 import datetime as dt
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -69,6 +70,7 @@ FOOTPRINT_MARGIN_DEGREES: Final = 0.1
 GAP_DAYS: Final = 10
 # Notes on scenes that are told one by one.
 DOUBTS_TOLD: Final = 5
+TOLD_EVERY_S: Final = 0.5
 PREVIEW_CELLS: Final = 1200
 # Shares of the work, for the bar.
 OPENED, CHECKED, STAGED, COMBINED = 0.05, 0.1, 0.4, 0.9
@@ -708,19 +710,18 @@ def _each(
     """Do something for each scene, several at a time, in their order."""
     begin, end = span
     answers: list[Answer] = []
+    told = 0.0
     with ThreadPoolExecutor(READERS) as pool:
         futures = [pool.submit(work, scene) for scene in chosen]
         try:
             for future in futures:
                 answers.append(future.result())
-                share = len(answers) / len(chosen)
-                log.info(
-                    "%s: %d of %d",
-                    doing,
-                    len(answers),
-                    len(chosen),
-                    extra={"done": begin + (end - begin) * share},
-                )
+                now = time.monotonic()
+                if now - told < TOLD_EVERY_S and len(answers) < len(chosen):
+                    continue
+                told = now
+                share = begin + (end - begin) * len(answers) / len(chosen)
+                log.info("%s: %d of %d", doing, len(answers), len(chosen), extra={"done": share})
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise

@@ -14,6 +14,7 @@ import geopandas as gpd
 import numpy as np
 import pytest
 import rasterio
+import safe_files as safe
 from asked import COMMAND, lines, run
 from landsat_files import CLEAR, CLOUD, LEFT, TOP, make_landsat, make_tar
 from rasterio.windows import Window
@@ -274,6 +275,49 @@ def test_a_study_area_cuts_what_is_computed(archive, tmp_path):
 
     assert cut.shape == (30, 40)
     assert np.array_equal(cut, whole[40:70, 50:90], equal_nan=True)
+
+
+def make_sentinel(folder, suffix, tiles=("T42TWL",)):
+    """Two dates of a tile, and of its neighbour that overlaps it, as ESA's zips."""
+    for number, day in enumerate(("20230615T060639", "20230705T060639")):
+        whole = safe.reflectance("plants", "soil", "rock", cells=180, seed=number)
+        for place, tile in enumerate(tiles):
+            part = slice(60 * place, 60 * place + 120)  # the second lies 600 m further south
+            bands = safe.numbers({name: values[part, :120] for name, values in whole.items()}, offset=-1000)
+            scl = np.full((120, 120), 4, np.uint8)
+            scl[20 * number : 20 * number + 10] = 9
+            made = safe.make(
+                folder, bands, scl=scl, tile=tile, taken=day, suffix=suffix, top=safe.TOP - 600 * place
+            )
+            safe.zipped(made, folder / f"{made.name}.zip")
+            shutil.rmtree(made)
+    return folder
+
+
+def test_jpeg_2000_is_decoded_first_and_gives_the_same(tmp_path):
+    lattice = "sentinel-2_epsg32642_10m"
+
+    jp2 = ask(make_sentinel(tmp_path / "jp2", "jp2"), tmp_path / "from_jp2", of="mndwi").outputs
+    cog = ask(make_sentinel(tmp_path / "cog", "tif"), tmp_path / "from_cog", of="mndwi").outputs
+
+    # green has cells of 10 m, the short-wave infrared of 20 m
+    assert read(jp2[lattice]).shape == (1, 120, 120)
+    assert np.array_equal(read(jp2[lattice]), read(cog[lattice]), equal_nan=True)
+    assert np.array_equal(read(jp2[f"{lattice}_count"]), read(cog[f"{lattice}_count"]))
+
+
+def test_overlapping_tiles_of_one_pass_count_once(tmp_path):
+    lattice = "sentinel-2_epsg32642_10m"
+
+    made = ask(make_sentinel(tmp_path / "in", "jp2", ("T42TWL", "T42TWK")), tmp_path / "out").outputs
+
+    count = read(made[f"{lattice}_count"], 1)
+    assert count.shape == (180, 120)
+    assert count.max() == 2
+    # clouded in the northern tile on one date, and there is no other view of it
+    assert (count[:10] == 1).all()
+    # clouded in the southern tile, clear in the northern one, which saw the same
+    assert (count[60:70] == 2).all()
 
 
 def test_what_is_rejected_is_the_choice_of_who_asks(archive, tmp_path):
