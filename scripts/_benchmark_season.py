@@ -6,6 +6,7 @@ layer, only fill.
 """
 
 import datetime as dt
+import json
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +23,9 @@ FILL = -9999
 def make_archive(folder, cells=CELLS, scenes=SCENES):
     """Write the scenes: fields that turn green and bare again, noise of the sensor, a swath edge."""
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda number: _make_scene(Path(folder), number, cells), range(scenes)))
+        list(
+            pool.map(lambda number: _make_scene(Path(folder), number, cells), range(scenes))
+        )  # zlib lets other threads run
 
 
 def _make_scene(folder, number, cells):
@@ -83,6 +86,7 @@ def run_odc(folder, out):
     import odc.stac
     import pystac
     import rasterio
+    import rasterio.warp
 
     items = []
     for first in sorted(Path(folder).glob("*.B04.tif")):
@@ -93,9 +97,7 @@ def run_odc(folder, out):
         item = pystac.Item(stem, None, None, day, {"proj:epsg": 32642, "proj:shape": shape})
         item.stac_extensions.append("https://stac-extensions.github.io/projection/v1.1.0/schema.json")
         item.properties["proj:transform"] = transform
-        from rasterio.warp import transform_bounds
-
-        item.bbox = list(transform_bounds("EPSG:32642", "EPSG:4326", *box))
+        item.bbox = list(rasterio.warp.transform_bounds("EPSG:32642", "EPSG:4326", *box))
         west, south, east, north = item.bbox
         ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
         item.geometry = {"type": "Polygon", "coordinates": [ring]}
@@ -122,12 +124,19 @@ def run_odc(folder, out):
     values.odc.write_cog(Path(out) / "median.tif", overwrite=True)
 
 
+PROGRAMS = {"bluepeace": run_ours, "odc-stac": run_odc}
+
+
 def main():
-    """Run one of both in this process, for its own peak memory: python _benchmark_season.py WHO IN OUT."""
-    who, folder, out = sys.argv[1:4]
+    """Run one program: on the small archive first, which compiles, then measured on the large one."""
+    from benchmark import peak_mb, start_memory
+
+    who, small, large, out = sys.argv[1:5]
+    PROGRAMS[who](small, f"{out}/small")
+    start_memory()  # the peak from here on, of the whole process
     started = time.perf_counter()
-    {"ours": run_ours, "odc": run_odc}[who](folder, out)
-    print(time.perf_counter() - started)
+    PROGRAMS[who](large, f"{out}/large")
+    print(json.dumps({"seconds": time.perf_counter() - started, "peak_mb": peak_mb()}))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 Each tool runs in a process of its own, after a first pass on a small surface that compiles what has
 to be compiled, so that the peak memory is its own. Times are of the wall clock; compare ratios.
 
-    python scripts/benchmark.py                 all: basins on 5000 x 5000 cells, stacks of scenes
+    python scripts/benchmark.py                 all: basins on 5000 x 5000 cells, stacks of scenes, a season
     python scripts/benchmark.py --only stacks   one of them
     python scripts/benchmark.py --cells 2000    a smaller surface
     python scripts/benchmark.py --alone         without the peers
@@ -20,7 +20,13 @@ from pathlib import Path
 
 CELL_M = 30.0
 STATUS = Path("/proc/self/status")
-PEERS = {"pyflwdir": "pyflwdir", "whitebox": "whitebox_workflows", "numbagg": "numbagg", "hdstats": "hdstats"}
+PEERS = {
+    "pyflwdir": "pyflwdir",
+    "whitebox": "whitebox_workflows",
+    "numbagg": "numbagg",
+    "hdstats": "hdstats",
+    "odc-stac": "odc.stac",
+}
 
 
 def make_surface(cells, seed=1):
@@ -302,14 +308,44 @@ def stacks(options):
                 )
 
 
+def season(options):
+    """Make the NDVI median of ten scenes of 7000 x 7000 cells, from the archive on disk to a COG."""
+    import _benchmark_season
+
+    with tempfile.TemporaryDirectory() as folder:
+        small, large = Path(folder) / "small", Path(folder) / "large"
+        for place, cells in ((small, 400), (large, options.season_cells)):
+            place.mkdir()
+            _benchmark_season.make_archive(place, cells)
+        bytes_read = sum(file.stat().st_size for file in large.iterdir())
+        shape = f"{options.season_cells} x {options.season_cells}"
+        print(
+            f"\nNDVI median of {_benchmark_season.SCENES} scenes of {shape} cells, {bytes_read / 1e6:.0f} MB"
+        )
+        print(f"{'':<14}" + "".join(f"{name:>20}" for name in ("seconds", "times ours", "peak MB")))
+        ours = None
+        for tool in _benchmark_season.PROGRAMS:
+            if not runs(tool, options.alone):
+                continue
+            out = Path(folder) / tool
+            found = measure(tool, small, large, out, script=_benchmark_season.__file__)
+            if found:
+                ours = ours or found["seconds"]
+                numbers = f"{found['seconds']:20.1f}{found['seconds'] / ours:20.2f}{found['peak_mb']:20.0f}"
+                print(f"{tool:<14}{numbers}")
+
+
 # What --only chooses from, in the order of a full run. Another chain is another function here.
-CHAINS = {"basins": basins, "stacks": stacks}
+CHAINS = {"basins": basins, "stacks": stacks, "season": season}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", choices=CHAINS, help="one chain instead of all")
     parser.add_argument("--cells", type=int, default=5000, help="along a side of the surface of basins")
+    parser.add_argument(
+        "--season-cells", type=int, default=7000, help="along a side of the scenes of a season"
+    )
     parser.add_argument("--alone", action="store_true", help="without the peers")
     parser.add_argument("--one", nargs=3, metavar=("TOOL", "SMALL", "LARGE"), help=argparse.SUPPRESS)
     options = parser.parse_args()

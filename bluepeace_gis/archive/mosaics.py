@@ -36,7 +36,7 @@ _TYPES: Final = {
     "float32": "Float32",
 }
 PART_BLOCK: Final = 256
-_LONGEST_STRIP_CELLS: Final = 1 << 24  # compared at once when the result is read back
+_LONGEST_STRIP_CELLS: Final = 1 << 21  # compared at once when the result is read back
 
 
 @dataclass(frozen=True)
@@ -217,8 +217,7 @@ def join(
         virtual = part.with_suffix(".vrt")
         virtual.write_text(_virtual(parts, grid, dtype, descriptions, nodata), encoding="utf-8")
         try:
-            with rasterio.Env(GDAL_NUM_THREADS="ALL_CPUS"):
-                rasterio.shutil.copy(str(virtual), str(part), **options)
+            rasterio.shutil.copy(str(virtual), str(part), **options)
             _compare(virtual, part)
         except (RasterioIOError, CPLE_BaseError) as error:
             raise _not_written(target, error) from error

@@ -8,6 +8,7 @@ north to south, and its coordinate reference system attached.
 import logging
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Literal
 from xml.sax.saxutils import escape
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import rasterio
 import rasterio.crs
+import rasterio.env
 import xarray as xr
 from affine import Affine
 from rasterio._err import CPLE_BaseError  # what closing a full file raises; public nowhere else
@@ -288,6 +290,21 @@ def _north_up(values: npt.NDArray[Any], transform: Affine) -> tuple[npt.NDArray[
     return np.ascontiguousarray(values), transform
 
 
+@lru_cache(maxsize=1)
+def keep_blocks(memory_mb: int) -> None:
+    """Let GDAL keep decoded blocks in so much memory, in this process from now on.
+
+    Its own choice, a twentieth of the machine's memory, would break the bound that a batch run was given.
+
+    Parameters
+    ----------
+    memory_mb : int
+        For all threads and files together.
+    """
+    # for good, not by rasterio.Env: threads that leave one would restore each other's values
+    rasterio.env.set_gdal_config("GDAL_CACHEMAX", memory_mb << 20)  # bytes, other than in the environment
+
+
 def preview(path: Path | str, most_cells: int) -> tuple[npt.NDArray[np.float32], Grid]:
     """Read a product of ours coarsely, from its overviews, for a picture.
 
@@ -428,6 +445,7 @@ def cog_options(*, average: bool) -> dict[str, Any]:
         "predictor": "YES",
         "blocksize": BLOCK,
         "bigtiff": "IF_SAFER",
+        "num_threads": "ALL_CPUS",  # to compress; the bytes are the same
         "overviews": "IGNORE_EXISTING",
         "overview_resampling": "AVERAGE" if average else "NEAREST",
     }

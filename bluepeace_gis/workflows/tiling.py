@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
 
-from bluepeace_gis.archive import descriptions, mosaics, observations
+from bluepeace_gis.archive import descriptions, mosaics, observations, rasters
 from bluepeace_gis.archive.observations import Quantity, Source, Stack
 from bluepeace_gis.archive.scenes import Scene
 from bluepeace_gis.geo.flags import Flag
@@ -229,10 +228,8 @@ def _quantity(arguments: Mapping[str, Any]) -> Quantity:
 def stage_scene(arguments: dict[str, Any], work: Path) -> dict[str, int]:
     """Decode one scene: the function of a staging task."""
     scene = _scene(work, arguments["scene"])
-    with rasterio.Env(GDAL_CACHEMAX=BLOCKS_MB):
-        observations.stage(
-            scene, _quantity(arguments), Flag(arguments["rejected"]), work / arguments["output"]
-        )
+    rasters.keep_blocks(BLOCKS_MB)
+    observations.stage(scene, _quantity(arguments), Flag(arguments["rejected"]), work / arguments["output"])
     return {}
 
 
@@ -261,8 +258,8 @@ def combine_tile(arguments: dict[str, Any], work: Path) -> dict[str, int]:
             else observations.of_file(scene, place, work.parent / staged)
         )
     tile = Place(0, 0, arguments["rows"], arguments["columns"])
-    with rasterio.Env(GDAL_CACHEMAX=BLOCKS_MB):
-        seen = observations.stack(sources, tile, len(quantity.layers))
+    rasters.keep_blocks(BLOCKS_MB)
+    seen = observations.stack(sources, tile, len(quantity.layers))
     answer = combine(seen, arguments["statistic"], quantity)
     for kind, values in answer.items():
         mosaics.write_part(values, work / f"{arguments['stem']}_{kind}.tif")
