@@ -12,7 +12,7 @@ import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +27,6 @@ from bluepeace_gis.kernels import composites, normalized
 Numbers = NDArray[np.int16]
 NODATA: Final = normalized.NODATA
 PER_UNIT: Final = normalized.STEPS
-# Values beyond are no reflectance: int16 ends at 3.2767.
-_HIGHEST: Final = 32767
 
 # The two bands of a normalised difference, the first less the second.
 INDICES: Final[Mapping[str, tuple[str, str]]] = {
@@ -94,40 +92,53 @@ def observe(scene: Scene, quantity: Quantity, rejected: Flag, window: tuple[int,
     BadInput
         If the scene lacks a band or its file is damaged.
     """
-    rejected |= Flag.FILL
     names = quantity.bands_of(scene)
+    table = rejected_codes(rejected | Flag.FILL)
     # without a quality layer only fill is known, and the bands' own nodata tells it
     flags = None if scene.quality is None else scene.flags(*names, window=window).to_numpy()
+    layers = [_layer(scene, name, names, window) for name in names]
     if names == quantity.layers:
-        values = scene.reflectance(*names, window=window)
-        hidden = False if flags is None else rejected_codes(rejected)[flags]
-        return np.stack([_whole(values[name].to_numpy(), hidden) for name in names])
-    first, second = (scene.bands[name] for name in quantity.bands)
-    table = rejected_codes(rejected)
-    if first.resolution_m == second.resolution_m:  # straight from the digital numbers, in one pass
-        index = normalized.difference(
-            scene.numbers(first.name, window),
-            scene.numbers(second.name, window),
-            flags,
-            table,
-            first.scale,
-            first.offset,
-            second.scale,
-            second.offset,
-            nodata1=first.nodata,
-            nodata2=second.nodata,
+        return np.stack(
+            [
+                normalized.reflectance(
+                    each.numbers, flags, table, each.scale, each.offset, nodata=each.nodata
+                )
+                for each in layers
+            ]
         )
-    else:
-        values = scene.reflectance(*quantity.bands, window=window)
-        one, other = (values[name].to_numpy() for name in quantity.bands)
-        index = normalized.difference(one, other, flags, table, 1.0, 0.0, 1.0, 0.0)
+    one, two = layers
+    index = normalized.difference(
+        one.numbers,
+        two.numbers,
+        flags,
+        table,
+        one.scale,
+        one.offset,
+        two.scale,
+        two.offset,
+        nodata1=one.nodata,
+        nodata2=two.nodata,
+    )
     return index[np.newaxis]
 
 
-def _whole(values: NDArray[np.float32], hidden: NDArray[np.bool_] | bool) -> Numbers:
-    known = np.isfinite(values) & np.logical_not(hidden)
-    scaled = np.rint(np.where(known, values, 0) * np.float32(PER_UNIT))
-    return np.where(known, np.clip(scaled, -_HIGHEST, _HIGHEST), NODATA).astype(np.int16)
+@dataclass(frozen=True)
+class _Layer:
+    """The numbers of a band on the finest grid, and how they become reflectance."""
+
+    numbers: NDArray[Any]
+    scale: float
+    offset: float
+    nodata: float | None
+
+
+def _layer(scene: Scene, name: str, names: Sequence[str], window: tuple[int, int, int, int]) -> _Layer:
+    """Read a band: as stored where its cells are the finest of those asked for, resampled otherwise."""
+    band = scene.bands[name]
+    if band.resolution_m == min(scene.bands[each].resolution_m for each in names):
+        return _Layer(scene.numbers(name, window), band.scale, band.offset, band.nodata)
+    values = scene.reflectance(name, grid=scene.grid(*names), window=window)[name].to_numpy()
+    return _Layer(values, 1.0, 0.0, None)
 
 
 def rejected_codes(rejected: Flag) -> NDArray[np.bool_]:
