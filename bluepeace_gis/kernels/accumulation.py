@@ -12,10 +12,28 @@ import numpy as np
 from numba import njit
 
 from bluepeace_gis.kernels import tiles
-from bluepeace_gis.kernels.neighbours import COLUMN_STEP, ROW_STEP, SINK, VOID, Cells, Codes, Reals, steps
+from bluepeace_gis.kernels.neighbours import (
+    COLUMN_STEP,
+    NE,
+    NW,
+    ROW_STEP,
+    SE,
+    SINK,
+    SW,
+    VOID,
+    Cells,
+    Codes,
+    E,
+    N,
+    Reals,
+    S,
+    W,
+    steps,
+)
 from bluepeace_gis.kernels.tiles import Tile, Tiling
 
 WeightOf = Callable[[Tile], Reals]
+_LEAVES = 16  # added to the direction of an exit, so that a walk stops there
 
 
 @dataclass(frozen=True)
@@ -50,75 +68,119 @@ def accumulate(direction: Codes, weight: Reals, total: Reals) -> None:
     height, width = total.shape
     stride = width + 2
     step = steps(stride)
-    flow = direction.ravel()
-    gathered = np.zeros(flow.size)  # in one piece: the rows of a large raster lie far apart
-    waits = np.zeros(flow.size, np.uint8)  # neighbours that still have to bring theirs
     last = weight.shape[1] - 1
+    # Of each cell its direction, and times 16 how many neighbours still have to bring theirs.
+    state = np.empty(direction.size, np.uint8)
+    for cell in range(direction.size):
+        state[cell] = 255  # the rim waits for ever
+    gathered = np.zeros(direction.size)  # in one piece: the rows of a large raster lie far apart
+    sources = np.empty(height * width + 1, np.int32)
+    count = 0
     for row in range(1, height + 1):
+        north, level, south = direction[row - 1], direction[row], direction[row + 1]
+        states, sums = state[row * stride : (row + 1) * stride], gathered[row * stride : (row + 1) * stride]
         for column in range(1, width + 1):
-            cell = row * stride + column
-            if flow[cell] < SINK:
-                waits[cell + step[flow[cell]]] += 1
-            gathered[cell] = weight[row - 1, min(column - 1, last)]
+            waits = (
+                0  # numpy's sum of two truths is a truth
+                + (level[column + 1] == W)
+                + (south[column + 1] == NW)
+                + (south[column] == N)
+                + (south[column - 1] == NE)
+                + (level[column - 1] == E)
+                + (north[column - 1] == SE)
+                + (north[column] == S)
+                + (north[column + 1] == SW)
+            )
+            states[column] = level[column] + 16 * waits
+        for column in range(1, width + 1):
+            sums[column] = weight[row - 1, min(column - 1, last)]
+        for column in range(1, width + 1):
+            sources[count] = row * stride + column  # stays if it is one
+            count += states[column] < SINK
+    for k in range(count):
+        # From a source down, as long as the cell below has now got everything.
+        cell = int(sources[k])
+        way = state[cell]
+        amount = gathered[cell]
+        while way < SINK:
+            cell += step[way]
+            amount += gathered[cell]
+            gathered[cell] = amount
+            state[cell] -= 16
+            way = state[cell]
     for row in range(1, height + 1):
+        ways, sums = direction[row], gathered[row * stride : (row + 1) * stride]
         for column in range(1, width + 1):
-            cell = row * stride + column
-            # From a source down, as long as the cell below has now got everything.
-            while waits[cell] == 0 and flow[cell] < SINK:
-                waits[cell] = 255
-                below = cell + step[flow[cell]]
-                gathered[below] += gathered[cell]
-                waits[below] -= 1
-                cell = below
-    for row in range(1, height + 1):
-        for column in range(1, width + 1):
-            cell = row * stride + column
-            total[row - 1, column - 1] = np.nan if flow[cell] == VOID else gathered[cell]
+            total[row - 1, column - 1] = np.nan if ways[column] == VOID else sums[column]
 
 
 @njit(cache=True, nogil=True)
 def pour(direction: Codes, entries: Cells, inflow: Reals, total: Reals) -> None:
     """Add what enters a tile to every cell on its way through.
 
-    direction  (h + 2, w + 2)  VOID in the rim
+    direction  (h, w)
     entries    (e,)  cells, row-major in the tile with its rim
     inflow     (e,)
     total      (h, w)  changed
     """
-    stride = direction.shape[1]
-    step = steps(stride)
-    flow = direction.ravel()
+    height, width = direction.shape
     for k in range(entries.size):
-        cell = entries[k]
-        while flow[cell] != VOID:
-            total[cell // stride - 1, cell % stride - 1] += inflow[k]
-            way = flow[cell]
-            if way == SINK:
+        row, column = entries[k] // (width + 2) - 1, entries[k] % (width + 2) - 1
+        while 0 <= row < height and 0 <= column < width:
+            total[row, column] += inflow[k]
+            way = direction[row, column]
+            if way >= SINK:
                 break
-            cell += step[way]
+            row += ROW_STEP[way]
+            column += COLUMN_STEP[way]
 
 
 @njit(cache=True, nogil=True)
-def last_cells(direction: Codes, entries: Cells) -> Cells:
-    """Follow the flow from each entry to the last cell in the tile.
+def cross(
+    direction: Codes, beside: Cells, ascending: Cells, exits: Cells, entries: Cells, to_exit: Cells
+) -> tuple[int, int]:
+    """Find where water leaves and enters a tile, and where it leaves again what it entered.
 
-    direction, entries  as in :func:`pour`
-    returns             (e,)  row-major in the tile with its rim; -1 where the water ends in the tile
+    direction  (h + 2, w + 2)  with those of the tiles around in the rim, VOID beyond the raster
+    beside     (b,)  the cells beside the rim, row-major in the tile with its rim
+    ascending  (b,)  the same, sorted
+    exits      (b,)  filled: cells from which water leaves the tile, in the order of ``beside``
+    entries    (b,)  filled: cells that water enters from another tile, ascending
+    to_exit    (b,)  filled: the number of the exit that an entry's water comes to, -1 where it ends
+    returns    how many exits and entries there are
     """
     stride = direction.shape[1]
     step = steps(stride)
     flow = direction.ravel()
-    last = np.full(entries.size, -1, np.int64)
-    for k in range(entries.size):
+    number = np.empty(flow.size, np.int32)  # of the exit in a cell
+    is_rim = np.zeros(flow.size, np.uint8)
+    for cell in range(stride):
+        is_rim[cell] = is_rim[flow.size - 1 - cell] = 1
+    for cell in range(0, flow.size, stride):
+        is_rim[cell] = is_rim[cell + stride - 1] = 1
+    leaving, entering = 0, 0
+    for cell in beside:
+        if flow[cell] < SINK and is_rim[cell + step[flow[cell]]]:
+            exits[leaving] = cell
+            number[cell] = leaving
+            leaving += 1
+    for cell in ascending:
+        for way in range(8):
+            other = cell + step[way]
+            if is_rim[other] and flow[other] == (way + 4) % 8:
+                entries[entering] = cell
+                entering += 1
+                break
+    for k in range(leaving):
+        flow[exits[k]] += _LEAVES
+    for k in range(entering):
         cell = entries[k]
         while flow[cell] < SINK:
-            way = flow[cell]
-            below = cell + step[way]
-            if flow[below] == VOID:
-                last[k] = cell
-                break
-            cell = below
-    return last
+            cell += step[flow[cell]]
+        to_exit[k] = number[cell] if flow[cell] >= _LEAVES else -1
+    for k in range(leaving):
+        flow[exits[k]] -= _LEAVES
+    return leaving, entering
 
 
 def framed(direction: Codes, tile: Tile) -> Codes:
@@ -134,65 +196,46 @@ def rims(direction: Codes, *, threads: int | None = None) -> Rims:
     direction  (rows, columns)  without circles
     """
     tiling = Tiling(*direction.shape)
-    columns = direction.shape[1]
-    listed = list(tiling)
+    rows, columns = direction.shape
     row_step, column_step = np.array(ROW_STEP), np.array(COLUMN_STEP)
-    exits, entered = [], []
-    for tile in listed:
-        way = direction[tile.window]
-        r, c = _beside_rim(tile)
-        ways = way[r, c]
-        flows = ways < SINK
-        r, c, ways = r[flows], c[flows], ways[flows]
-        to_row, to_column = r + row_step[ways], c + column_step[ways]
-        out = (to_row < 0) | (to_row >= tile.rows) | (to_column < 0) | (to_column >= tile.columns)
-        exits.append((tile.row + r[out]) * columns + tile.column + c[out])
-        entered.append((tile.row + to_row[out]) * columns + tile.column + to_column[out])
-    exit_cells = np.concatenate(exits)
-    exit_start = np.concatenate([[0], np.cumsum([e.size for e in exits])]).astype(np.int64)
-    cells = np.unique(np.concatenate(entered))
-    owner = tiling.number_of(cells // columns, cells % columns)
-    by_tile = np.argsort(owner, kind="stable")
-    entries = cells[by_tile]
-    entry_start = np.searchsorted(owner[by_tile], np.arange(len(listed) + 1))
-    where = np.empty(cells.size, np.int64)
-    where[by_tile] = np.arange(cells.size)
-    enters = where[np.searchsorted(cells, np.concatenate(entered))]
 
-    def follow(tile: Tile) -> Cells:
-        mine = entries[entry_start[tile.number] : entry_start[tile.number + 1]]
-        last = last_cells(framed(direction, tile), in_tile(mine, tile, columns))
+    def look(tile: Tile) -> tuple[Cells, Cells, Cells, Cells]:
+        way = tiles.with_rim(direction, tile, VOID)
         stride = tile.columns + 2
-        row, column = tile.row + last // stride - 1, tile.column + last % stride - 1
-        return np.where(last < 0, -1, row * columns + column)
+        beside = _beside_rim(tile)
+        exits, entries, to_exit = (np.empty(beside.size, np.int64) for _ in range(3))
+        leaving, entering = cross(way, beside, np.sort(beside), exits, entries, to_exit)
+        row, column = tile.row + exits[:leaving] // stride - 1, tile.column + exits[:leaving] % stride - 1
+        ways = way.ravel()[exits[:leaving]]
+        target = (row + row_step[ways], column + column_step[ways])
+        # Entries are looked up by tile and cell, in the order in which they stand.
+        wanted = tiling.number_of(*target) * (rows * columns) + target[0] * columns + target[1]
+        at = (tile.row + entries[:entering] // stride - 1) * columns
+        at += tile.column + entries[:entering] % stride - 1
+        return row * columns + column, wanted, at, to_exit[:entering]
 
-    ends = np.concatenate(tiles.each(follow, tiling, threads=threads)).astype(np.int64)
-    by_cell = np.argsort(exit_cells)
-    leads_to = np.full(ends.size, -1, np.int64)
-    goes_on = ends >= 0
-    leads_to[goes_on] = by_cell[np.searchsorted(exit_cells[by_cell], ends[goes_on])]
-    return Rims(
-        exit_cells,
-        enters,
-        entries,
-        leads_to,
-        _downwards(leads_to[enters]),
-        entry_start.astype(np.int64),
-        exit_start,
+    parts = tiles.each(look, tiling, threads=threads)
+    exits, wanted, entries, to_exit = (np.concatenate(part) for part in zip(*parts, strict=True))
+    exit_start, entry_start = (
+        np.concatenate([[0], np.cumsum([part[k].size for part in parts])]).astype(np.int64) for k in (0, 2)
     )
+    owner = np.repeat(np.arange(len(parts)), np.diff(entry_start))
+    enters = np.searchsorted(owner * (rows * columns) + entries, wanted)
+    leads_to = np.where(to_exit >= 0, exit_start[owner] + to_exit, -1)
+    return Rims(exits, enters, entries, leads_to, _downwards(leads_to[enters]), entry_start, exit_start)
 
 
-def _beside_rim(tile: Tile) -> tuple[Cells, Cells]:
-    """Return the cells of a tile that have a neighbour outside it, each once."""
-    across, down = np.arange(tile.columns), np.arange(1, tile.rows - 1)
-    rows, columns = [np.zeros_like(across), down], [across, np.zeros_like(down)]
-    if tile.columns > 1:
-        rows.append(down)
-        columns.append(np.full_like(down, tile.columns - 1))
-    if tile.rows > 1:
-        rows.append(np.full_like(across, tile.rows - 1))
-        columns.append(across)
-    return np.concatenate(rows), np.concatenate(columns)
+def _beside_rim(tile: Tile) -> Cells:
+    """Return the cells of a tile beside its rim, each once: the top, the left, the right, the bottom side.
+
+    returns  (b,)  row-major in the tile with its rim
+    """
+    stride = tile.columns + 2
+    top = stride + np.arange(1, tile.columns + 1)
+    left = stride * np.arange(2, tile.rows) + 1
+    right = left + tile.columns - 1 if tile.columns > 1 else left[:0]
+    bottom = top + stride * (tile.rows - 1) if tile.rows > 1 else top[:0]
+    return np.concatenate([top, left, right, bottom])
 
 
 def in_tile(cells: Cells, tile: Tile, columns: int) -> Cells:
@@ -255,7 +298,7 @@ def accumulation(direction: Codes, rims_: Rims, weight_of: WeightOf, *, threads:
         mine = slice(rims_.entry_start[tile.number], rims_.entry_start[tile.number + 1])
         if mine.stop > mine.start:
             cells = in_tile(rims_.entries[mine], tile, direction.shape[1])
-            pour(framed(direction, tile), cells, inflow[mine], total[tile.window])
+            pour(direction[tile.window], cells, inflow[mine], total[tile.window])
 
     tiles.each(summarise, tiling, threads=threads)
     leaves = total.ravel()[rims_.exits]

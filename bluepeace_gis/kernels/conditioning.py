@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 
 from bluepeace_gis.kernels import catchments, descent, spill, tiles
+from bluepeace_gis.kernels.catchments import CERTAIN, PLACES, TO_OTHER, UNDECIDED
 from bluepeace_gis.kernels.neighbours import (
     FREE,
     SINK,
@@ -83,29 +84,34 @@ def summarise(surface: Surface, tile: Tile, direction: Codes) -> Summary:
     """
     z = tiles.with_rim(surface.z, tile, np.nan)
     forced = tiles.with_rim(surface.forced, tile, FREE) if surface.forced.size else surface.forced
-    way = np.empty(z.shape, np.uint8)
+    way = np.full(z.shape, VOID, np.uint8)
     cells = tile.rows * tile.columns
-    waiting, queue, ends = (np.empty(cells, np.int32) for _ in range(3))
-    near = surface.nearness[tile.row : tile.row + tile.rows]
-    free, count = descent.descend(z, near, forced, surface.edges_drain, way, waiting, ends)
-    ends = ends[:count].copy()
-    pits = waiting[: descent.drain_plateaus(z, way, waiting, free, ends, queue)].copy()
+    waiting, ends, saddles = (np.empty(cells, np.int32) for _ in range(3))
+    near = surface.nearness[np.maximum(np.arange(tile.row - 1, tile.row + tile.rows), 0)]
+    free, count, asked = descent.descend(
+        z, near[1:], forced, surface.edges_drain, way, waiting, ends, saddles
+    )
+    ends, saddles = ends[:count], saddles[:asked]
+    pits = waiting[: descent.drain_plateaus(z, way, waiting, free, ends, np.empty(cells, np.int32))].copy()
+    direction[tile.window] = way[1:-1, 1:-1]
     node = np.empty(z.shape, np.int32)
     exits = np.empty(2 * (tile.rows + tile.columns), np.int32)
-    exits = exits[: catchments.label(way, pits, node, exits)].copy()
-    direction[tile.window] = way[1:-1, 1:-1]
+    exits = exits[: catchments.number(way, pits, node, exits)].copy()
+    most = 8 * saddles.size + ends.size
+    keys, place = np.empty(most, np.int64), np.empty(most, np.int32)
+    height, fall = np.empty(most, np.float32), np.empty(most, np.float32)
+    found = slice(0, catchments.passes(z, near, way, node, saddles, ends, keys, height, fall, place))
+    passes = Passes(keys[found], height[found], fall[found], place[found])
     nodes = 1 + pits.size + exits.size
     terminal = catchments.touching_rim(node, nodes)
     terminal[1 + pits.size :] = 1
-    keys, height, fall, cell, over = catchments.lowest_passes(z, near, node, nodes, ends)
     own = np.empty(nodes, np.int32)
-    fate = np.empty(keys.size, np.uint8)
-    catchments.settle(keys, terminal, own, fate)
-    low, high = (keys >> 32).astype(np.int32), (keys & 0xFFFFFFFF).astype(np.int32)
-    every = Passes(low, high, height, fall, cell, over)
+    fate = np.empty(passes.keys.size, np.uint8)
+    order = catchments.in_order(passes.keys, passes.height, passes.fall, passes.place)
+    catchments.settle(order, passes.keys, terminal, own, fate)
     terminals = np.flatnonzero(terminal).astype(np.int32)
-    place = np.full(nodes + 1, -1, np.int32)  # the last place takes the -1 of void cells
-    place[terminals] = np.arange(terminals.size)
+    at = np.full(nodes + 1, -1, np.int32)  # the last one takes the -1 of void cells
+    at[terminals] = np.arange(terminals.size)
     inner = slice(1, -1)
     sides = ((1, inner), (-2, inner), (inner, 1), (inner, -2))
     return Summary(
@@ -115,11 +121,11 @@ def summarise(surface: Surface, tile: Tile, direction: Codes) -> Summary:
         exits=exits,
         exit_way=way.ravel()[exits],
         terminals=terminals,
-        owner=place[own],
-        certain=every[fate == 1],
-        undecided=every[fate == 2],
-        rim_node=place[np.concatenate([node[side] for side in sides])],
-        rim_height=np.concatenate([z[side] for side in sides]),
+        owner=at[own],
+        certain=passes[np.flatnonzero(fate == CERTAIN)],
+        undecided=passes[order[fate[order] == UNDECIDED]],
+        crossing=passes[np.flatnonzero(fate == TO_OTHER)],
+        rim_node=at[np.concatenate([node[side] for side in sides])],
     )
 
 
@@ -146,89 +152,83 @@ def orient(summary: Summary, ways: Ways) -> Tree:
     way = np.full(nodes, STAYS, np.uint8)
     height, level = np.full(nodes, -np.inf, np.float32), np.full(nodes, -np.inf, np.float32)
     known = summary.certain
-    pit_height = np.full(nodes, np.inf, np.float32)
-    pit_height[1 : 1 + summary.pits.size] = summary.pit_height
-    _orient(
-        (known.low, known.high, known.height, known.cell, known.way),
-        (ways.node, ways.cell, ways.way, ways.height, ways.level),
-        pit_height,
-        steps(summary.tile.columns + 2).astype(np.int32),
-        (behind, cell, way, height, level),
-    )
+    start, beside = np.empty(nodes + 2, np.int64), np.empty(2 * known.keys.size, np.int32)
+    catchments.index(known.keys, start, beside)
+    queue, seen = np.empty(nodes, np.int32), np.zeros(nodes, np.uint8)
+    last = ways.node.size
+    queue[:last] = ways.node
+    seen[ways.node] = 1
+    cell[ways.node], way[ways.node] = ways.cell, ways.way
+    height[ways.node], level[ways.node] = ways.height, ways.level
+    step = steps(summary.tile.columns + 2)
+    tree = (behind, cell, way, height, level)
+    graph = (known.keys, known.height, known.place, start, beside)
+    last = _orient(*graph, step, queue, 0, last, seen, *tree)
+    if last < nodes:
+        # What no terminal reaches is an island inside this tile: its lowest pit is its sink.
+        pit_height = np.full(nodes, np.inf, np.float32)
+        pit_height[1 : 1 + summary.pits.size] = summary.pit_height
+        for node in _lowest_first(pit_height):
+            if not seen[node] and pit_height[node] < np.inf:
+                queue[last], seen[node] = node, 1
+                last = _orient(*graph, step, queue, last, last + 1, seen, *tree)
     return Tree(behind, cell, way, height, level)
 
 
 @njit(cache=True, nogil=True)
 def _orient(
-    known: tuple[Labels, Labels, Singles, Labels, Codes],
-    given: tuple[Labels, Labels, Codes, Singles, Singles],
-    pit_height: Singles,
-    step: Labels,
-    tree: tuple[Labels, Labels, Codes, Singles, Singles],
-) -> None:
-    """Walk from the given nodes over the certain passes of a tile, breadth first."""
-    low, high, pass_height, pass_cell, pass_way = known
-    node, given_cell, given_way, given_height, given_level = given
-    behind, cell, way, height, level = tree
-    nodes = behind.size
-    start = np.zeros(nodes + 2, np.int64)
-    for k in range(low.size):
-        start[low[k] + 2] += 1
-        start[high[k] + 2] += 1
-    for k in range(nodes):
-        start[k + 2] += start[k + 1]
-    beside = np.empty(2 * low.size, np.int32)
-    for k in range(low.size):
-        beside[start[low[k] + 1]] = k
-        start[low[k] + 1] += 1
-        beside[start[high[k] + 1]] = k
-        start[high[k] + 1] += 1
-    seen = np.zeros(nodes, np.uint8)
-    queue = np.empty(nodes, np.int32)
-    last = 0
-    for k in range(node.size):
-        here = node[k]
-        seen[here] = 1
-        queue[last] = here
-        last += 1
-        cell[here] = given_cell[k]
-        way[here] = given_way[k]
-        level[here] = given_level[k]
-        height[here] = given_height[k]
-    first = 0
-    island = -1
-    while True:
-        while first < last:
-            here = queue[first]
-            first += 1
-            for k in beside[start[here] : start[here + 1]]:
-                other = high[k] if low[k] == here else low[k]
-                if seen[other]:
-                    continue
-                seen[other] = 1
-                queue[last] = other
-                last += 1
-                behind[other] = here
-                height[other] = pass_height[k]
-                level[other] = max(pass_height[k], level[here])
-                cell[other] = pass_cell[k]
-                way[other] = pass_way[k]
-                if other == high[k] and pass_way[k] < 8:  # the cell stands on the side of the lower node
-                    cell[other] += step[pass_way[k]]
-                    way[other] = (pass_way[k] + 4) % 8
-        if last == nodes:
-            return
-        # What no terminal reaches is an island inside this tile: its lowest pit is its sink.
-        if island < 0:
-            lowest_first = np.argsort(pit_height)
-            island = 0
-        while island < nodes and seen[lowest_first[island]]:
-            island += 1
-        if island == nodes or pit_height[lowest_first[island]] == np.inf:
-            return
-        queue[last] = lowest_first[island]
-        seen[queue[last]] = 1
-        last += 1
+    keys: Cells,
+    heights: Singles,
+    place: Labels,
+    start: Cells,
+    beside: Labels,
+    step: Cells,
+    queue: Labels,
+    first: int,
+    last: int,
+    seen: Codes,
+    behind: Labels,
+    cell: Labels,
+    way: Codes,
+    height: Singles,
+    level: Singles,
+) -> int:
+    """Walk from queued nodes over the certain passes of a tile, breadth first.
+
+    keys, heights, place  (n,)  of :func:`catchments.passes`
+    start, beside  from :func:`catchments.index`
+    queue          (nodes,)  changed: from ``first`` to ``last`` the nodes to begin with
+    seen           (nodes,)  1 for all nodes that were queued; changed
+    behind, cell, way, height, level  (nodes,)  changed: see :class:`Tree`
+    returns        how many nodes were queued in all
+    """
+    while first < last:
+        here = queue[first]
+        first += 1
+        for j in range(start[here], start[here + 1]):
+            k = beside[j]
+            low, high = keys[k] >> 32, keys[k] & 0xFFFFFFFF
+            other = high if low == here else low
+            if seen[other]:
+                continue
+            seen[other] = 1
+            queue[last] = other
+            last += 1
+            behind[other] = here
+            height[other] = heights[k]
+            level[other] = max(heights[k], level[here])
+            cell[other] = place[k] // PLACES
+            way[other] = place[k] % PLACES // 2
+            if (other == high) != (place[k] % 2 == 1):  # the first cell is behind the pass
+                cell[other] += step[way[other]]
+                way[other] = (way[other] + 4) % 8
+    return last
+
+
+@njit(cache=True, nogil=True)
+def _lowest_first(height: Singles) -> Cells:
+    """Order pits by height."""
+    return np.argsort(height)
 
 
 @njit(cache=True, nogil=True)
@@ -309,7 +309,7 @@ def route(surface: Surface, *, done: Progress | None = None, threads: int | None
     summaries = tiles.each(
         lambda tile: summarise(surface, tile, direction), tiling, threads=threads, done=done
     )
-    ways = spill.solve(summaries, tiling, surface.nearness)
+    ways = spill.solve(summaries, tiling)
     trees = tiles.each(
         lambda tile: orient(summaries[tile.number], ways[tile.number]), tiling, threads=threads
     )

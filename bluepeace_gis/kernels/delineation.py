@@ -12,18 +12,17 @@ UNKNOWN = -1
 
 
 @njit(cache=True, nogil=True)
-def first_outlets(direction: Codes, entries: Cells, zone: Labels) -> Labels:
+def first_outlets(direction: Codes, entries: Cells, zone: Labels, met: Labels) -> None:
     """Name the first outlet on the way of each entry through a tile.
 
     direction  (h + 2, w + 2)  VOID in the rim
     entries    (e,)  row-major in the tile with its rim
     zone       (h, w)  number of the outlet in a cell, UNKNOWN where there is none
-    returns    (e,)  UNKNOWN where the water meets none
+    met        (e,)  UNKNOWN; filled where the water meets one
     """
     stride = direction.shape[1]
     step = steps(stride)
     flow = direction.ravel()
-    met = np.full(entries.size, UNKNOWN, np.int32)
     for k in range(entries.size):
         cell = entries[k]
         while flow[cell] != VOID:
@@ -32,7 +31,6 @@ def first_outlets(direction: Codes, entries: Cells, zone: Labels) -> Labels:
             if met[k] != UNKNOWN or way == SINK:
                 break
             cell += step[way]
-    return met
 
 
 @njit(cache=True, nogil=True)
@@ -73,16 +71,15 @@ def spread(direction: Codes, exits: Cells, beyond: Labels, zone: Labels) -> None
 
 
 @njit(cache=True, nogil=True)
-def _resolve(order: Cells, enters: Cells, leads_to: Cells, met: Labels) -> Labels:
-    """Return for each exit of all tiles the outlet its water reaches, 0 for none."""
-    beyond = np.zeros(enters.size, np.int32)
-    for k in order[::-1]:  # downstream to upstream
+def _resolve(order: Cells, enters: Cells, leads_to: Cells, met: Labels, beyond: Labels) -> None:
+    """Find for each exit of all tiles the outlet its water reaches; ``beyond`` is 0 where it reaches none."""
+    for j in range(order.size - 1, -1, -1):  # downstream to upstream
+        k = order[j]
         entry = enters[k]
         if met[entry] != UNKNOWN:
             beyond[k] = met[entry]
         elif leads_to[entry] >= 0:
             beyond[k] = beyond[leads_to[entry]]
-    return beyond
 
 
 def delineate(
@@ -105,13 +102,11 @@ def delineate(
 
     def summarise(tile: Tile) -> Labels:
         mine = slice(rims.entry_start[tile.number], rims.entry_start[tile.number + 1])
-        if not in_tiles[tile.number]:  # nothing to meet: the entries' exits are known
-            return np.full(mine.stop - mine.start, UNKNOWN, np.int32)
-        return first_outlets(
-            accumulation.framed(direction, tile),
-            accumulation.in_tile(rims.entries[mine], tile, columns),
-            zone[tile.window],
-        )
+        met = np.full(mine.stop - mine.start, UNKNOWN, np.int32)
+        if in_tiles[tile.number]:  # else there is nothing to meet: the entries' exits are known
+            cells = accumulation.in_tile(rims.entries[mine], tile, columns)
+            first_outlets(accumulation.framed(direction, tile), cells, zone[tile.window], met)
+        return met
 
     def finish(tile: Tile) -> None:
         mine = slice(rims.exit_start[tile.number], rims.exit_start[tile.number + 1])
@@ -125,7 +120,8 @@ def delineate(
         spread(accumulation.framed(direction, tile), cells, reached, zone[tile.window])
 
     met = np.concatenate(tiles.each(summarise, tiling, threads=threads))
-    beyond = _resolve(rims.order, rims.enters, rims.leads_to, met)
+    beyond = np.zeros(rims.exits.size, np.int32)
+    _resolve(rims.order, rims.enters, rims.leads_to, met, beyond)
     tiles.each(finish, tiling, threads=threads)
     row, column = outlets // columns, outlets % columns
     ways = direction[row, column]

@@ -29,71 +29,114 @@ def descend(
     direction: Codes,
     waiting: Labels,
     ends: Labels,
-) -> tuple[int, int]:
+    saddles: Labels,
+) -> tuple[int, int, int]:
     """Point each cell at its steepest lower neighbour (O'Callaghan and Mark 1984).
 
     z            (h + 2, w + 2)  elevations with a rim, NaN where there is none
     nearness     (h, 3)  1 / distance to the neighbour in the row, the diagonal, the column
     forced       (h + 2, w + 2) or (0, 0)  directions that stand already, FREE elsewhere
     edges_drain  whether water leaves where the surface ends
-    direction    (h + 2, w + 2)  filled: 0..7, SINK, VOID, or FREE where no neighbour is lower
+    direction    (h + 2, w + 2)  VOID; filled: 0..7, SINK, VOID, or FREE where no neighbour is lower
     waiting      (h * w,)  filled: the cells left FREE, in the order of the rows
     ends         (h * w,)  filled: if ``edges_drain``, the cells where the surface ends
-    returns      how many are FREE, how many lie at the surface's end
+    saddles      (h * w,)  filled: cells a pass between catchments can lead over: their lower neighbours
+                 fall apart (see :mod:`catchments`), or one is level, or they lie beside the rim, or are
+                 forced
+    returns      how many are FREE, how many lie at the surface's end, how many are saddles
 
     doi:10.1016/S0734-189X(84)80011-0
     """
     height, width = z.shape[0] - 2, z.shape[1] - 2
-    stride = width + 2
-    free = 0
-    count = 0
+    free, count, asked = 0, 0, 0
     is_forced = forced.size > 0
-    direction[:] = VOID
+    is_end, is_saddle = np.zeros(width + 2, np.uint8), np.zeros(width + 2, np.uint8)
     for row in range(1, height + 1):
         beside, across, below = nearness[row - 1, 0], nearness[row - 1, 1], nearness[row - 1, 2]
+        north, level, south, ways = z[row - 1], z[row], z[row + 1], direction[row]
+        # Every cell of a row by the same steps, without a branch: the compiler takes many at once.
         for column in range(1, width + 1):
-            here = z[row, column]
-            if np.isnan(here):
-                continue
+            here = level[column]
             # Single precision first: a difference of two singles near each other is exact.
-            e = np.float64(here - z[row, column + 1]) * beside
-            se = np.float64(here - z[row + 1, column + 1]) * across
-            s = np.float64(here - z[row + 1, column]) * below
-            sw = np.float64(here - z[row + 1, column - 1]) * across
-            w = np.float64(here - z[row, column - 1]) * beside
-            nw = np.float64(here - z[row - 1, column - 1]) * across
-            n = np.float64(here - z[row - 1, column]) * below
-            ne = np.float64(here - z[row - 1, column + 1]) * across
+            e = here - level[column + 1]
+            se = here - south[column + 1]
+            s = here - south[column]
+            sw = here - south[column - 1]
+            w = here - level[column - 1]
+            nw = here - north[column - 1]
+            n = here - north[column]
+            ne = here - north[column + 1]
             steepest = 0.0
             choice = FREE
             # A comparison with NaN is false: water never goes where nothing is known.
-            if e > steepest:
-                steepest, choice = e, 0
-            if se > steepest:
-                steepest, choice = se, 1
-            if s > steepest:
-                steepest, choice = s, 2
-            if sw > steepest:
-                steepest, choice = sw, 3
-            if w > steepest:
-                steepest, choice = w, 4
-            if nw > steepest:
-                steepest, choice = nw, 5
-            if n > steepest:
-                steepest, choice = n, 6
-            if ne > steepest:
-                steepest, choice = ne, 7
-            if is_forced and forced[row, column] != FREE:
-                choice = int(forced[row, column])
-            else:
-                if choice == FREE:
-                    waiting[free] = row * stride + column
-                    free += 1
-                if edges_drain and np.isnan(e + se + s + sw + w + nw + n + ne):
-                    ends[count] = row * stride + column
-                    count += 1
-            direction[row, column] = choice
-    return free, count
+            if np.float64(e) * beside > steepest:
+                steepest, choice = np.float64(e) * beside, 0
+            if np.float64(se) * across > steepest:
+                steepest, choice = np.float64(se) * across, 1
+            if np.float64(s) * below > steepest:
+                steepest, choice = np.float64(s) * below, 2
+            if np.float64(sw) * across > steepest:
+                steepest, choice = np.float64(sw) * across, 3
+            if np.float64(w) * beside > steepest:
+                steepest, choice = np.float64(w) * beside, 4
+            if np.float64(nw) * across > steepest:
+                steepest, choice = np.float64(nw) * across, 5
+            if np.float64(n) * below > steepest:
+                steepest, choice = np.float64(n) * below, 6
+            if np.float64(ne) * across > steepest:
+                steepest, choice = np.float64(ne) * across, 7
+            ways[column] = VOID if np.isnan(here) else choice
+            # The parts of the lower neighbours: runs of sides, and corners between two higher sides.
+            parts = (
+                0  # numpy's sum of two truths is a truth
+                + ((e > 0) & ~(s > 0))
+                + ((s > 0) & ~(w > 0))
+                + ((w > 0) & ~(n > 0))
+                + ((n > 0) & ~(e > 0))
+                + ((se > 0) & ~(e > 0) & ~(s > 0))
+                + ((sw > 0) & ~(s > 0) & ~(w > 0))
+                + ((nw > 0) & ~(w > 0) & ~(n > 0))
+                + ((ne > 0) & ~(n > 0) & ~(e > 0))
+            )
+            # The level neighbours behind it say so themselves.
+            is_saddle[column] = (
+                (parts > 1)
+                | ((e == 0) & ~(n > 0) & ~(ne > 0) & ~(se > 0) & ~(s > 0))
+                | ((se == 0) & ~(e > 0) & ~(s > 0))
+                | ((s == 0) & ~(e > 0) & ~(se > 0) & ~(sw > 0) & ~(w > 0))
+                | ((sw == 0) & ~(s > 0) & ~(w > 0))
+            )
+            is_end[column] = (
+                np.isnan(e)
+                | np.isnan(se)
+                | np.isnan(s)
+                | np.isnan(sw)
+                | np.isnan(w)
+                | np.isnan(nw)
+                | np.isnan(n)
+                | np.isnan(ne)
+            )
+        is_saddle[1] = is_saddle[width] = 1
+        is_beside = row in (1, height)
+        for column in range(1, width + 1):
+            way = ways[column]
+            asks = is_saddle[column] or is_beside
+            if way == VOID or (way < SINK and not asks and not is_end[column] and not is_forced):
+                continue
+            cell = row * (width + 2) + column
+            held = is_forced and forced[row, column] != FREE
+            if held:
+                ways[column] = forced[row, column]
+            elif way == FREE:
+                waiting[free] = cell
+                free += 1
+            if is_end[column] and edges_drain and not held:
+                ends[count] = cell
+                count += 1
+            if asks or held:
+                saddles[asked] = cell
+                asked += 1
+    return free, count, asked
 
 
 @njit(cache=True, nogil=True)
@@ -114,7 +157,7 @@ def drain_plateaus(
     step = steps(z.shape[1])
     heights = z.ravel()
     ways = direction.ravel()
-    queued = 0
+    start = queued = int(np.int64(0))  # for a literal zero numba would compile _spread once more
     # First the cells that touch one that drains; they are marked afterwards, or the order of the
     # rows would decide how far each way reaches.
     for k in range(free):
@@ -129,7 +172,7 @@ def drain_plateaus(
     for k in range(queued):
         ways[queue[k] // 8] = queue[k] % 8
         queue[k] //= 8
-    queued = _spread(heights, ways, step, queue, 0, queued)
+    queued = _spread(heights, ways, step, queue, start, queued)
     first = queued
     for k in range(ends.size):
         if ways[ends[k]] == FREE:

@@ -31,7 +31,10 @@ def steps(stride: int) -> Cells:
 
     stride  cells in a row of the array
     """
-    return np.array([1, stride + 1, stride, stride - 1, -1, -stride - 1, -stride, 1 - stride])
+    step = np.empty(8, np.int64)
+    for way in range(8):
+        step[way] = ROW_STEP[way] * stride + COLUMN_STEP[way]
+    return step
 
 
 # What other programs write for directions 0..7, then for SINK and VOID.

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from bluepeace_gis.kernels.catchments import LEAVES, OUTSIDE, find
+from bluepeace_gis.kernels.catchments import LEAVES, OUTSIDE, PLACES, find, index, sortable
 from bluepeace_gis.kernels.neighbours import (
     COLUMN_STEP,
     FREE,
@@ -20,7 +20,6 @@ from bluepeace_gis.kernels.neighbours import (
     Cells,
     Codes,
     Labels,
-    Reals,
     Singles,
 )
 from bluepeace_gis.kernels.tiles import Tile, Tiling
@@ -30,29 +29,25 @@ STAYS: Final = FREE  # the "direction" of a pit that nothing drains: it is a sin
 
 @dataclass(frozen=True)
 class Passes:
-    """Passes between nodes ``low`` < ``high`` of one tile, in their order.
+    """Passes of one tile, (n,) each: keys, heights, falls and places of :func:`catchments.passes`."""
 
-    All (n,): nodes, heights, slopes down the lower side, the cell on the side of ``low`` (row-major
-    in the tile with its rim), and the direction from it to the cell behind. Where the pass leads over
-    the surface's end, the cell is on the side of ``high`` and the direction is LEAVES.
-    """
-
-    low: Labels
-    high: Labels
+    keys: Cells
     height: Singles
     fall: Singles
-    cell: Labels
-    way: Codes
+    place: Labels
 
-    def __getitem__(self, chosen: npt.NDArray[np.bool_]) -> "Passes":
-        return Passes(
-            self.low[chosen],
-            self.high[chosen],
-            self.height[chosen],
-            self.fall[chosen],
-            self.cell[chosen],
-            self.way[chosen],
-        )
+    def __getitem__(self, chosen: npt.NDArray[np.integer]) -> "Passes":
+        return Passes(self.keys[chosen], self.height[chosen], self.fall[chosen], self.place[chosen])
+
+    @property
+    def low(self) -> Labels:
+        """The lower one of the two nodes."""
+        return (self.keys >> 32).astype(np.int32)
+
+    @property
+    def high(self) -> Labels:
+        """The higher one of the two nodes."""
+        return (self.keys & 0xFFFFFFFF).astype(np.int32)
 
 
 @dataclass(frozen=True)
@@ -64,9 +59,9 @@ class Summary:
     exits, exit_way  (x,)  cells from which water leaves the tile, and where to
     terminals   (t,)  nodes that other tiles reach or that drain out; the first is OUTSIDE
     owner       (p + x + 1,)  place in ``terminals`` of the set of a node, -1 for none
-    certain, undecided  passes
-    rim_node, rim_height  (2 * (h + w),)  place in ``terminals`` (-1 where void) and elevation of the
-                cells at the top, the bottom, the left, the right
+    certain, undecided, crossing  passes: in the tree of the whole surface, left open, to other tiles
+    rim_node    (2 * (h + w),)  place in ``terminals`` (-1 where void) of the cells at the top, the bottom,
+                the left, the right
     """
 
     tile: Tile
@@ -78,8 +73,8 @@ class Summary:
     owner: Labels
     certain: Passes
     undecided: Passes
+    crossing: Passes
     rim_node: Labels
-    rim_height: Singles
 
 
 @dataclass(frozen=True)
@@ -131,21 +126,13 @@ class _Rims:
         inside = np.where(r == 0, c, np.where(r == h - 1, w + c, np.where(c == 0, 2 * w + r, 2 * w + h + r)))
         return self.start[tile] + inside
 
-    def cells(self) -> tuple[Cells, Cells]:
-        """Return row and column of each rim cell once, row by row."""
+    def rank(self, row: Cells, column: Cells) -> Cells:
+        """Return a number by which cells beside the rim of their tile stand in a fixed order: first those
+        in the first and last rows of tiles."""
         size, tiling = self.tiling.size, self.tiling
-        lines = np.unique(
-            np.r_[0 : tiling.rows : size, np.arange(size - 1, tiling.rows, size), tiling.rows - 1]
-        )
-        uprights = np.unique(
-            np.r_[0 : tiling.columns : size, np.arange(size - 1, tiling.columns, size), tiling.columns - 1]
-        )
-        others = np.setdiff1d(np.arange(tiling.rows), lines)
-        row = np.concatenate([np.repeat(lines, tiling.columns), np.repeat(others, uprights.size)])
-        column = np.concatenate(
-            [np.tile(np.arange(tiling.columns), lines.size), np.tile(uprights, others.size)]
-        )
-        return row, column
+        in_line = (row % size == 0) | (row % size == size - 1) | (row == tiling.rows - 1)
+        position: Cells = row * tiling.columns + column
+        return np.where(in_line, position, position + tiling.rows * tiling.columns)
 
 
 def in_raster(tile: Tile, cell: npt.NDArray[np.integer]) -> tuple[Cells, Cells]:
@@ -155,11 +142,10 @@ def in_raster(tile: Tile, cell: npt.NDArray[np.integer]) -> tuple[Cells, Cells]:
     return tile.row + wide // stride - 1, tile.column + wide % stride - 1
 
 
-def solve(summaries: list[Summary], tiling: Tiling, nearness: Reals) -> list[Ways]:
+def solve(summaries: list[Summary], tiling: Tiling) -> list[Ways]:
     """Find for every tile how its depressions drain.
 
     summaries  one a tile, in their order
-    nearness   (rows, 3)  1 / distance to the neighbour in the row, the diagonal, the column
     returns    one a tile, in their order
 
     Kruskal's minimum spanning tree over the passes that the tiles left open and those between
@@ -167,19 +153,23 @@ def solve(summaries: list[Summary], tiling: Tiling, nearness: Reals) -> list[Way
     """
     base = np.concatenate([[0], np.cumsum([s.terminals.size for s in summaries])]).astype(np.int64)
     rims = _Rims.of(tiling)
-    down, entry_row, entry_column, entry_way = _links(summaries, base, rims)
+    nodes = _rim_nodes(summaries, base)
+    down, entry_row, entry_column, entry_way = _links(summaries, base, rims, nodes)
     group = _representatives(down)
-    edges = _edges(summaries, base, rims, group, nearness)
+    edges = _edges(summaries, base, rims, nodes, group)
     one, two, height = group[edges.one], group[edges.two], edges.height
-    # Stable, so that the passes of a tile keep the order in which it settled them.
-    order = np.lexsort((-edges.fall, height))
+    # By height, then by the steeper fall. Stable, so that the passes of a tile keep the order in which it
+    # settled them, and fast, because they have it already.
+    rank = sortable(height).astype(np.uint64) << np.uint64(32) | ~sortable(edges.fall)
+    order = np.argsort(rank, kind="stable")
     by, level = _grow(one, two, height, order, _pit_heights(summaries))
     return _hand_down(summaries, base, edges, by, level, group, (down, entry_row, entry_column, entry_way))
 
 
 def terminal_groups(summaries: list[Summary], base: Cells, tiling: Tiling) -> Cells:
     """Return for each terminal of all tiles the one its water comes to: itself, or an exit's pit."""
-    return _representatives(_links(summaries, base, _Rims.of(tiling))[0])
+    nodes = _rim_nodes(summaries, base)
+    return _representatives(_links(summaries, base, _Rims.of(tiling), nodes)[0])
 
 
 def _pit_heights(summaries: list[Summary]) -> Singles:
@@ -193,23 +183,21 @@ def _pit_heights(summaries: list[Summary]) -> Singles:
     return np.concatenate(heights)
 
 
-def _rim_nodes(summaries: list[Summary], base: Cells) -> tuple[Cells, Singles]:
-    nodes = np.concatenate(
-        [
-            np.where(s.rim_node >= 0, s.rim_node + start, -1)
-            for s, start in zip(summaries, base[:-1], strict=True)
-        ]
-    )
-    return nodes, np.concatenate([s.rim_height for s in summaries])
+def _rim_nodes(summaries: list[Summary], base: Cells) -> Cells:
+    """Return the terminals of the rim cells of all tiles, -1 where void."""
+    in_tile = np.concatenate([s.rim_node for s in summaries])
+    first = np.repeat(base[:-1], [s.rim_node.size for s in summaries])
+    return np.where(in_tile >= 0, in_tile + first, -1)
 
 
-def _links(summaries: list[Summary], base: Cells, rims: _Rims) -> tuple[Cells, Cells, Cells, Codes]:
+def _links(
+    summaries: list[Summary], base: Cells, rims: _Rims, nodes: Cells
+) -> tuple[Cells, Cells, Cells, Codes]:
     """Follow each exit into the next tile.
 
     returns  (t,) the terminal that water reaches next, itself where it stays; and for exits the row
              and column of the cell it comes to and the direction back
     """
-    nodes, _ = _rim_nodes(summaries, base)
     down = np.arange(base[-1])
     row, column = np.full(base[-1], -1, np.int64), np.full(base[-1], -1, np.int64)
     back = np.full(base[-1], FREE, np.uint8)
@@ -227,11 +215,17 @@ def _links(summaries: list[Summary], base: Cells, rims: _Rims) -> tuple[Cells, C
     return down, row, column, back
 
 
-@njit(cache=True, nogil=True)
 def _representatives(down: Cells) -> Cells:
     """Follow links to their end."""
     group = down.copy()
-    for first in range(down.size):
+    _shorten(group)
+    return group
+
+
+@njit(cache=True, nogil=True)
+def _shorten(group: Cells) -> None:
+    """Lead links to their end."""
+    for first in range(group.size):
         end = first
         while group[end] != end:
             end = group[end]
@@ -240,7 +234,6 @@ def _representatives(down: Cells) -> Cells:
             following = group[k]
             group[k] = end
             k = following
-    return group
 
 
 @dataclass(frozen=True)
@@ -265,63 +258,58 @@ class _Edges:
     way: Codes
 
 
-def _edges(summaries: list[Summary], base: Cells, rims: _Rims, group: Cells, nearness: Reals) -> _Edges:
-    nodes, heights = _rim_nodes(summaries, base)
-    row, column = rims.cells()
-    here = rims.place(row, column)
-    tiling = rims.tiling
-    parts: list[tuple[npt.NDArray[np.generic], ...]] = []
-    for s, start in zip(summaries, base[:-1], strict=True):
-        u = s.undecided
-        r, c = in_raster(s.tile, u.cell)
-        number = np.full(u.low.size, s.tile.number)
-        parts.append(
-            (
-                start + s.owner[u.low],
-                start + s.owner[u.high],
-                u.height,
-                u.fall,
-                number,
-                np.arange(number.size),
-                r,
-                c,
-                u.way,
-            )
-        )
-    for way in range(4):
-        r, c = row + ROW_STEP[way], column + COLUMN_STEP[way]
-        inside = (r < tiling.rows) & (c >= 0) & (c < tiling.columns)
-        inside[inside] = tiling.number_of(row[inside], column[inside]) != tiling.number_of(
-            r[inside], c[inside]
-        )
-        mine, there = here[inside], rims.place(r[inside], c[inside])
-        one, two = nodes[mine], nodes[there]
-        wanted = (one >= 0) & (two >= 0)
-        wanted[wanted] = group[one[wanted]] != group[two[wanted]]
-        height = np.maximum(heights[mine], heights[there])[wanted]
-        near = nearness[row[inside][wanted], 1 if way % 2 else way]
-        fall = np.abs(heights[mine] - heights[there])[wanted] * near
-        count = int(wanted.sum())
-        parts.append(
-            (
-                one[wanted],
-                two[wanted],
-                height,
-                fall.astype(np.float32),
-                np.full(count, -1),
-                np.full(count, -1),
-                row[inside][wanted],
-                column[inside][wanted],
-                np.full(count, way, np.uint8),
-            )
-        )
-    one, two, height, fall, tile, place, r, c, ways = (
-        np.concatenate(column) for column in zip(*parts, strict=True)
+def _edges(summaries: list[Summary], base: Cells, rims: _Rims, nodes: Cells, group: Cells) -> _Edges:
+    inner, tile = _joined([s.undecided for s in summaries])
+    row, column, way = _seen_from_low(inner, tile, rims)
+    owner = np.concatenate([s.owner for s in summaries])
+    first = np.concatenate([[0], np.cumsum([s.owner.size for s in summaries])])[tile]
+    one, two = base[tile] + owner[first + inner.low], base[tile] + owner[first + inner.high]
+    place = np.arange(tile.size) - np.searchsorted(tile, tile)
+    crossing, sees = _joined([s.crossing for s in summaries])
+    over_row, over_column, over = _seen_from_low(crossing, sees, rims)
+    near = nodes[rims.place(over_row, over_column)]
+    far = nodes[rims.place(over_row + np.array(ROW_STEP)[over], over_column + np.array(COLUMN_STEP)[over])]
+    wanted = np.flatnonzero((near >= 0) & (far >= 0) & (group[near] != group[far]))
+    # Whichever tile saw a pass, its place among equal ones is the same.
+    wanted = wanted[np.lexsort((rims.rank(over_row[wanted], over_column[wanted]), over[wanted]))]
+    none = np.full(wanted.size, -1)
+    return _Edges(
+        one=np.concatenate([one, near[wanted]]),
+        two=np.concatenate([two, far[wanted]]),
+        height=np.concatenate([inner.height, crossing.height[wanted]]),
+        fall=np.concatenate([inner.fall, crossing.fall[wanted]]),
+        tile=np.concatenate([tile, none]),
+        place=np.concatenate([place, none]),
+        row=np.concatenate([row, over_row[wanted]]),
+        column=np.concatenate([column, over_column[wanted]]),
+        way=np.concatenate([way, over[wanted]]),
     )
-    return _Edges(one, two, height, fall, tile, place, r, c, ways)
 
 
-@njit(cache=True, nogil=True)
+def _joined(parts: list[Passes]) -> tuple[Passes, Cells]:
+    """Return the passes of all tiles side by side, and the tile of each."""
+    every = Passes(
+        np.concatenate([part.keys for part in parts]),
+        np.concatenate([part.height for part in parts]),
+        np.concatenate([part.fall for part in parts]),
+        np.concatenate([part.place for part in parts]),
+    )
+    return every, np.repeat(np.arange(len(parts)), [part.keys.size for part in parts])
+
+
+def _seen_from_low(passes: Passes, tile: Cells, rims: _Rims) -> tuple[Cells, Cells, Codes]:
+    """Return row and column in the raster of the cell of the lower node, and the direction across.
+
+    Over the surface's end the cell is that of the higher node. To another tile it is the first one.
+    """
+    cell, way = passes.place // PLACES, passes.place % PLACES // 2
+    stride = rims.columns[tile] + 2
+    turned = (passes.place % 2 == 1) & (way != LEAVES)
+    row = rims.first_row[tile] + cell // stride - 1 + turned * np.append(ROW_STEP, 0)[way]
+    column = rims.first_column[tile] + cell % stride - 1 + turned * np.append(COLUMN_STEP, 0)[way]
+    return row, column, np.where(turned, (way + 4) % 8, way).astype(np.uint8)
+
+
 def _grow(
     one: Cells, two: Cells, height: Singles, order: Cells, pit_height: Singles
 ) -> tuple[Cells, Singles]:
@@ -333,65 +321,79 @@ def _grow(
     returns     (t,)  the pass through which each drains, -1 for none; (t,) the level
     """
     count = pit_height.size
-    parent = np.arange(count).astype(np.int32)
+    root = np.arange(count, dtype=np.int32)
     chosen = np.empty(count, np.int64)
+    chosen = chosen[: _span(one, two, order, root, chosen)]
+    start, beside = np.empty(count + 2, np.int64), np.empty(2 * chosen.size, np.int32)
+    index(one[chosen] << 32 | two[chosen], start, beside)
+    # A region that nothing drains keeps the lowest pit that its tiles know of.
+    region = _representatives(root.astype(np.int64))
+    loose = np.flatnonzero((region != 0) & (pit_height < np.inf))
+    loose = loose[np.argsort(pit_height[loose], kind="stable")]
+    sinks = loose[np.unique(region[loose], return_index=True)[1]]
+    queue = np.zeros(count, np.int64)
+    queue[1 : 1 + sinks.size] = sinks
+    by, level = np.full(count, -1, np.int64), np.full(count, -np.inf, np.float32)
+    _drain(one, two, height, chosen, start, beside, queue, 1 + sinks.size, by, level)
+    return by, level
+
+
+@njit(cache=True, nogil=True)
+def _span(one: Cells, two: Cells, order: Cells, root: Labels, chosen: Cells) -> int:
+    """Choose the passes of the minimum spanning tree (Kruskal's rule).
+
+    one, two, order  as in :func:`_grow`
+    root     (t,)  each terminal itself; changed: for :func:`find`, 0 for what drains out
+    chosen   (t,)  filled: passes
+    returns  how many are chosen
+    """
     size = 0
-    degree = np.zeros(count + 1, np.int64)
-    for k in order:
-        a, b = find(parent, one[k]), find(parent, two[k])
+    for j in range(order.size):
+        k = order[j]
+        a, b = find(root, one[k]), find(root, two[k])
         if a != b:
             # The set of what drains out keeps the name 0.
             if b == 0:
-                parent[a] = b
+                root[a] = b
             else:
-                parent[b] = a
+                root[b] = a
             chosen[size] = k
             size += 1
-            degree[one[k] + 1] += 1
-            degree[two[k] + 1] += 1
-    for k in range(count):
-        degree[k + 1] += degree[k]
-    start = degree.copy()
-    beside = np.empty(2 * size, np.int64)
-    for k in chosen[:size]:
-        beside[start[one[k]]] = k
-        start[one[k]] += 1
-        beside[start[two[k]]] = k
-        start[two[k]] += 1
-    # A region that nothing drains keeps the lowest pit that its tiles know of.
-    best = np.full(count, -1, np.int64)
-    for k in range(count):
-        root = find(parent, k)
-        if (
-            root != 0
-            and pit_height[k] < np.inf
-            and (best[root] < 0 or pit_height[k] < pit_height[best[root]])
-        ):
-            best[root] = k
-    queue = np.empty(count, np.int64)
-    queue[0] = 0
-    last = 1
-    for root in range(1, count):
-        if best[root] >= 0:
-            queue[last] = best[root]
-            last += 1
-    by = np.full(count, -1, np.int64)
-    seen = np.zeros(count, np.uint8)
-    level = np.full(count, -np.inf, np.float32)
-    seen[queue[:last]] = 1
+    return size
+
+
+@njit(cache=True, nogil=True)
+def _drain(
+    one: Cells,
+    two: Cells,
+    height: Singles,
+    chosen: Cells,
+    start: Cells,
+    beside: Labels,
+    queue: Cells,
+    last: int,
+    by: Cells,
+    level: Singles,
+) -> None:
+    """Walk over the chosen passes, breadth first from the ``last`` queued terminals, where water ends.
+
+    start, beside  from :func:`catchments.index`, of the chosen passes
+    queue          (t,)  changed
+    by, level      (t,)  -1, -inf; filled: see :func:`_grow`
+    """
     first = 0
     while first < last:
         here = queue[first]
         first += 1
-        for k in beside[degree[here] : degree[here + 1]]:
+        for j in range(start[here], start[here + 1]):
+            k = chosen[beside[j]]
+            if k == by[here]:
+                continue
             other = two[k] if one[k] == here else one[k]
-            if not seen[other]:
-                seen[other] = 1
-                by[other] = k
-                level[other] = max(height[k], level[here])
-                queue[last] = other
-                last += 1
-    return by, level
+            by[other] = k
+            level[other] = max(height[k], level[here])
+            queue[last] = other
+            last += 1
 
 
 def _hand_down(
@@ -465,7 +467,7 @@ def _nodes_of(
     summaries: list[Summary], edges: _Edges, k: Cells, is_one: npt.NDArray[np.bool_], otherwise: Labels
 ) -> Labels:
     """Return the node on the draining side of passes: a tile's own, else the terminal itself."""
-    counts = np.array([s.undecided.low.size for s in summaries])
+    counts = np.array([s.undecided.keys.size for s in summaries])
     start = np.concatenate([[0], np.cumsum(counts)])[:-1]
     low = np.concatenate([s.undecided.low for s in summaries])
     high = np.concatenate([s.undecided.high for s in summaries])

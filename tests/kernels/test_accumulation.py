@@ -46,6 +46,37 @@ def test_each_cell_gathers_what_drains_through_it(kernel):
     assert total.tolist() == [[0, 8, 10], [3, 7, 15], [6, 13, 36]]
 
 
+@pytest.mark.parametrize(
+    "kernel", [accumulation.cross, accumulation.cross.py_func], ids=["compiled", "python"]
+)
+def test_water_that_enters_a_tile_is_led_to_where_it_leaves(kernel):
+    #  v         in the rim: water comes in at the top left
+    #  > > v     and leaves at the lower right, towards the south;
+    #  < o >     the middle row: out to the west, a sink, out to the east
+    #  ^   v <   the corner below is void; water comes in from the east at the lower right
+    way = np.full((5, 5), VOID, np.uint8)
+    way[1:4, 1:4] = [[0, 0, 3], [4, SINK, 0], [6, VOID, 2]]
+    way[0, 1], way[3, 4] = 2, 4
+    beside = np.array([6, 7, 8, 11, 13, 16, 17, 18])
+    exits, entries, to_exit = (np.empty(8, np.int64) for _ in range(3))
+
+    leaving, entering = kernel(way, beside, np.sort(beside), exits, entries, to_exit)
+
+    assert exits[:leaving].tolist() == [11, 13, 18]
+    assert entries[:entering].tolist() == [6, 18]
+    assert to_exit[:entering].tolist() == [-1, 2]  # the first one ends in the sink
+
+
+@pytest.mark.parametrize("kernel", [accumulation.pour, accumulation.pour.py_func], ids=["compiled", "python"])
+def test_what_enters_a_tile_is_added_on_its_way_only(kernel):
+    way = np.array([[0, 2, VOID], [6, 1, SINK], [0, 0, 0]], np.uint8)
+    total = np.zeros((3, 3))
+
+    kernel(way, np.array([1 * 5 + 1, 3 * 5 + 1]), np.array([2.0, 5.0]), total)
+
+    assert total.tolist() == [[2, 2, 0], [0, 2, 0], [5, 5, 7]]
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     seed=st.integers(0, 10**6),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pyflwdir import dem as pyflwdir_dem
 
-from bluepeace_gis.kernels import conditioning, descent
+from bluepeace_gis.kernels import catchments, conditioning, descent
 from bluepeace_gis.kernels.conditioning import Surface
 from bluepeace_gis.kernels.neighbours import (
     COLUMN_STEP,
@@ -95,10 +95,11 @@ def test_water_takes_the_steepest_way_and_the_first_of_equal_ones(kernel):
     #  9 5 9      south-west; the corner 3 falls to nobody
     #  3 4 9
     z = np.pad(np.array([[9, 9, 9], [9, 5, 9], [3, 4, 9]], np.float32), 1, constant_values=np.nan)
-    direction, waiting, ends = np.empty((5, 5), np.uint8), np.empty(9, np.int32), np.empty(9, np.int32)
+    direction = np.full((5, 5), VOID, np.uint8)
+    waiting, ends, saddles = (np.empty(9, np.int32) for _ in range(3))
     nearness = np.tile([1.0, 0.5**0.5, 1.0], (3, 1))
 
-    free, count = kernel(z, nearness, NO_FORCE, True, direction, waiting, ends)
+    free, count, _ = kernel(z, nearness, NO_FORCE, True, direction, waiting, ends, saddles)
 
     assert direction[2, 2] == 3  # south-west
     assert direction[1, 1] == 1  # the corner falls to the middle: 4 / 1.41
@@ -108,8 +109,39 @@ def test_water_takes_the_steepest_way_and_the_first_of_equal_ones(kernel):
     assert (direction[0] == VOID).all()
     # equally steep to all eight sides: east is first
     z = np.pad(np.array([[1, 1, 1], [1, 2, 1], [1, 1, 1]], np.float32), 1, constant_values=np.nan)
-    kernel(z, np.ones((3, 3)), NO_FORCE, True, direction, waiting, ends)
+    kernel(z, np.ones((3, 3)), NO_FORCE, True, direction, waiting, ends, saddles)
     assert direction[2, 2] == 0
+
+
+@pytest.mark.parametrize("kernel", [descent.descend, descent.descend.py_func], ids=["compiled", "python"])
+@pytest.mark.parametrize(
+    ("ring", "is_saddle"),
+    [
+        ("9 9 9  1 1  9 9 9", True),  # low in the west and in the east
+        ("9 1 9  1 9  9 9 9", False),  # the sides in the north and the west touch over the corner
+        ("1 9 9  9 9  9 9 1", True),  # two corners
+        ("1 9 1  9 9  9 9 9", True),  # two corners, a higher side between them
+        ("1 1 1  9 9  9 9 9", False),
+        ("1 1 1  1 1  1 1 1", False),  # a peak
+        ("9 9 9  9 9  9 9 9", False),  # a pit
+        ("9 9 9  9 5  9 9 9", True),  # a level neighbour, nothing lower
+        ("9 9 1  9 5  9 9 9", False),  # a level neighbour beside a lower one
+        ("9 9 9  5 9  9 9 9", False),  # a level neighbour that asks itself
+    ],
+)
+def test_a_saddle_has_lower_neighbours_that_fall_apart(kernel, ring, is_saddle):
+    values = [float(value) for value in ring.split()]
+    z = np.full((7, 7), 20, np.float32)
+    z[2:5, 2:5] = np.reshape([*values[:4], 5, *values[4:]], (3, 3))
+    direction = np.full(z.shape, VOID, np.uint8)
+    waiting, ends, saddles = (np.empty(25, np.int32) for _ in range(3))
+
+    _, _, asked = kernel(z, np.ones((5, 3)), NO_FORCE, True, direction, waiting, ends, saddles)
+
+    found = saddles[:asked].tolist()
+    assert (3 * 7 + 3 in found) == is_saddle
+    beside_rim = {row * 7 + column for row in range(1, 6) for column in range(1, 6) if {row, column} & {1, 5}}
+    assert beside_rim <= set(found)
 
 
 @pytest.mark.parametrize(
@@ -122,14 +154,100 @@ def test_a_plateau_drains_the_shortest_way_to_where_it_falls(kernel):
     z = np.pad(np.full((3, 5), 9, np.float32), 1, constant_values=np.nan)
     z[2, 2:5] = 5
     z[2, 5] = 1
-    direction, waiting, ends = np.empty((5, 7), np.uint8), np.empty(15, np.int32), np.empty(15, np.int32)
-    free, _ = descent.descend(z, np.ones((3, 3)), NO_FORCE, False, direction, waiting, ends)
+    direction = np.full((5, 7), VOID, np.uint8)
+    waiting, ends, saddles = (np.empty(15, np.int32) for _ in range(3))
+    free, _, _ = descent.descend(z, np.ones((3, 3)), NO_FORCE, False, direction, waiting, ends, saddles)
 
     pits = kernel(z, direction, waiting, free, ends[:0], np.empty(15, np.int32))
 
     assert direction[2, 2:5].tolist() == [0, 0, 0]
     assert pits == 1  # the 1 itself: the edges are closed
     assert direction[2, 5] == SINK
+
+
+def tree_of(passes, terminal):
+    """Name the passes (height, -fall, key, place) of the minimum spanning tree by the book (Kruskal)."""
+    root = list(range(terminal.size))
+
+    def top(node):
+        while root[node] != node:
+            node = root[node]
+        return node
+
+    tree = []
+    for _, _, key, place in sorted(passes):
+        one, two = top(key >> 32), top(key & 0xFFFFFFFF)
+        if one != two:
+            root[one] = two
+            tree.append((key, place))
+    return tree
+
+
+@pytest.mark.parametrize("kernel", [catchments.passes, catchments.passes.py_func], ids=["compiled", "python"])
+@settings(max_examples=100, deadline=None)
+@given(z=heights, seed=st.integers(0, 99))
+def test_asking_only_saddles_finds_the_tree_of_all_passes(kernel, z, seed):
+    framed = np.pad(z, 1, constant_values=np.nan)
+    if seed % 2:  # what lies around the tile is known, but no pass of this tile leads there
+        framed = np.random.default_rng(seed).integers(0, 5, framed.shape).astype(np.float32)
+        framed[1:-1, 1:-1] = z
+    nearness = np.column_stack([np.full(z.shape[0] + 1, 0.7), np.linspace(0.5, 0.6, z.shape[0] + 1)])
+    nearness = np.column_stack([nearness, np.full(z.shape[0] + 1, 0.8)])
+    direction = np.full(framed.shape, VOID, np.uint8)
+    waiting, ends, saddles, queue = (np.empty(z.size, np.int32) for _ in range(4))
+    free, count, asked = descent.descend(
+        framed, nearness[1:], NO_FORCE, True, direction, waiting, ends, saddles
+    )
+    pits = waiting[: descent.drain_plateaus(framed, direction, waiting, free, ends[:count], queue)]
+    node, exits = np.empty(framed.shape, np.int32), np.empty(2 * sum(z.shape), np.int32)
+    leaving = catchments.number(direction, pits, node, exits)
+    most = 8 * asked + count
+    keys, place = np.empty(most, np.int64), np.empty(most, np.int32)
+    height, fall = np.empty(most, np.float32), np.empty(most, np.float32)
+    found = kernel(
+        framed, nearness, direction, node, saddles[:asked], ends[:count], keys, height, fall, place
+    )
+    inner = [k for k in range(found) if keys[k] != catchments.BEYOND]
+    asked_tree = tree_of(
+        [(height[k], -fall[k], int(keys[k]), int(place[k])) for k in inner],
+        np.empty(1 + pits.size + leaving),
+    )
+    # every pass between two catchments, by the book
+    catchments.label(direction, pits, node, exits)
+    every, stride = [], framed.shape[1]
+    for row, column in np.argwhere(node > -1):
+        for way in range(4):
+            r, c = row + ROW_STEP[way], column + COLUMN_STEP[way]
+            mine, theirs = int(node[row, column]), int(node[r, c])
+            if theirs >= 0 and mine != theirs:
+                one, two = framed[row, column], framed[r, c]
+                slope = np.float32(abs(one - two) * nearness[row, 1 if way % 2 else way])
+                at = (row * stride + column) * catchments.PLACES + 2 * way + int(mine > theirs)
+                every.append((max(one, two), -slope, min(mine, theirs) << 32 | max(mine, theirs), int(at)))
+    for here in ends[:count]:
+        if node.ravel()[here] > 0:
+            at = int(here) * catchments.PLACES + 2 * catchments.LEAVES + 1
+            every.append((framed.ravel()[here], np.float32(1), int(node.ravel()[here]), at))
+    assert asked_tree == tree_of(every, np.empty(1 + pits.size + leaving))
+
+
+@pytest.mark.parametrize("compiled", [True, False], ids=["compiled", "python"])
+@pytest.mark.parametrize("levels", [3, 10**6], ids=["many equal", "few equal"])
+def test_passes_stand_by_height_fall_nodes_and_place(compiled, levels, monkeypatch):
+    if not compiled:
+        for name in ("sort_by", "order_equal"):
+            monkeypatch.setattr(catchments, name, getattr(catchments, name).py_func)
+    rng = np.random.default_rng(levels)
+    n = 300
+    heights = (rng.integers(-levels, levels, n) / 2).astype(np.float32)
+    heights[:20] = heights[20:40]  # equal pairs at least
+    falls = rng.integers(-1, 3, n).astype(np.float32)
+    keys = rng.integers(0, 4, n) << 32 | rng.integers(0, 4, n)
+    places = rng.permutation(n).astype(np.int32)
+
+    order = catchments.in_order(keys, heights, falls, places)
+
+    np.testing.assert_array_equal(order, np.lexsort((places, keys, -falls, heights)))
 
 
 def test_directions_read_back_from_every_code_table():

@@ -181,7 +181,10 @@ def test_each_part_of_the_water_goes_its_own_way(kernel):
     z=arrays(
         np.float32,
         st.tuples(st.integers(1, 9), st.integers(1, 9)),
-        elements=st.one_of(st.integers(0, 4).map(float), st.floats(0, 9, width=32), st.just(np.nan)),
+        # in steps of 1/64: facets that differ by less than their own rounding have two right answers
+        elements=st.one_of(
+            st.integers(0, 4).map(float), st.integers(0, 576).map(lambda n: n / 64), st.just(np.nan)
+        ),
     ),
     exponent=st.sampled_from([D_INFINITY, 1.0, FREEMAN, 8.0]),
     oblong=st.sampled_from([1.0, 0.75, 2.0]),
