@@ -63,6 +63,21 @@ app.command(
     name="season",
     help="Combine the clear observations of a season into one value for each cell.",
 )
+app.command(
+    "bluepeace_gis.workflows.glaciers:glaciers",
+    name="glaciers",
+    help="Outline clean ice in scenes of the end of one summer.",
+)
+app.command(
+    "bluepeace_gis.workflows.sample_points:sample_points",
+    name="sample-points",
+    help="Draw points of a class map at random, to be labelled for `bluepeace area`.",
+)
+app.command(
+    "bluepeace_gis.workflows.area:area",
+    name="area",
+    help="Estimate the area of each class of a map from labelled points, with intervals.",
+)
 app.meta.group_parameters = "Every command"
 
 
@@ -120,8 +135,8 @@ class Lines:
     def error(self, message: str) -> None:
         self._line(error=message)
 
-    def result(self, outputs: dict[str, str], numbers: dict[str, float], _sentences: Sequence[str]) -> None:
-        self._line(result={"outputs": outputs, "numbers": numbers})
+    def result(self, outputs: dict[str, str], numbers: dict[str, float], sentences: Sequence[str]) -> None:
+        self._line(result={"outputs": outputs, "numbers": numbers, "sentences": list(sentences)})
 
     def close(self) -> None:
         pass

@@ -6,6 +6,7 @@ the style the engine wrote beside them, and as numbers. A subclass gives names, 
 """
 
 import html
+import json
 import os
 import shlex
 import shutil
@@ -20,11 +21,14 @@ from qgis.core import (
     QgsFields,
     QgsProcessing,
     QgsProcessingAlgorithm,
+    QgsProcessingContext,
     QgsProcessingException,
     QgsProcessingFeatureSource,
     QgsProcessingFeatureSourceDefinition,
     QgsProcessingLayerPostProcessorInterface,
+    QgsProcessingParameterDateTime,
     QgsProcessingParameterDefinition,
+    QgsProcessingParameterMultipleLayers,
     QgsProcessingParameterVectorDestination,
     QgsProcessingUtils,
     QgsProperty,
@@ -33,6 +37,7 @@ from qgis.core import (
     QgsVectorLayer,
     QgsWkbTypes,
 )
+from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtGui import QIcon
 from qgis.PyQt.QtXml import QDomDocument
 
@@ -44,6 +49,10 @@ TABLE_EXTENSION = "csv"
 TABLE_SHOWN = "|option:AUTODETECT_TYPE=YES"  # QGIS 3.22 takes the numbers of a CSV for text otherwise
 ICON = Path(__file__).parent / "icon.svg"
 TABLE_STYLE = 'style="vertical-align: top"'
+RASTER_SUFFIX = ".tif"
+FOLDER = "folderDestination"  # type of a destination, as QGIS calls it
+# Windows takes no longer command line than 32,767 characters; the other words need some of them.
+PLACES_CHARACTERS = 30_000
 
 # A path or a layer is quoted for copying into a terminal of the user's own system.
 quoted = shlex.quote if os.name != "nt" else lambda word: f'"{word}"' if set(word) & set(" |&<>^") else word
@@ -57,6 +66,15 @@ def escaped(sentence):
 def is_given(value):
     """Tell whether an optional parameter holds anything: None, an empty string and Qt's NULL do not."""
     return value is not None and value != "" and not (hasattr(value, "isNull") and value.isNull())
+
+
+def in_words(moment, kind):
+    """Write a day or a moment as the engine reads it; a moment without a zone is UTC on both sides."""
+    if kind == QgsProcessingParameterDateTime.Type.Date:
+        return moment.date().toString("yyyy-MM-dd")
+    if moment.timeSpec() != Qt.TimeSpec.LocalTime:
+        moment = moment.toUTC()
+    return moment.toString("yyyy-MM-ddTHH:mm:ss")
 
 
 class TableDestination(QgsProcessingParameterVectorDestination):
@@ -83,14 +101,30 @@ class TableDestination(QgsProcessingParameterVectorDestination):
         return True, ""
 
 
+def several_places(name, label, *, optional=False):
+    """Make a parameter for any number of files and folders, which may stand in one list.
+
+    The list that QGIS itself shows in a dialog turns a folder into all files that lie in it: an archive
+    would become a million of them. Ours keeps it a folder; a model shows the one of QGIS.
+    """
+    definition = QgsProcessingParameterMultipleLayers(
+        name, label, QgsProcessing.SourceType.TypeFile, optional=optional
+    )
+    definition.setMinimumNumberInputs(0 if optional else 1)
+    definition.setMetadata({"widget_wrapper": {"class": f"{__package__}.places.PlacesWidget"}})
+    return definition
+
+
 class BluepeaceAlgorithm(Translated, QgsProcessingAlgorithm):
     """Runs one command; its parameter names are the option names of that command, `-` written `_`."""
 
     command = ""  # as after `bluepeace`
     positional = ()  # parameters the command takes by place, in order
-    main_output = "out"  # the destination whose folder is kept clean
+    main_output = "out"  # the destination whose folder is kept clean; a file, or a folder of rasters
     extension = VECTOR_EXTENSION  # of its file
+    resumable = False  # a stopped run is gone on with: what it has finished is kept
     shown = ""  # what QGIS is told after the file's name to show it: which layer of it, or how to read it
+    loaded = ""  # output that lists the layers of a folder
     numbers = {}  # output name here: name in the engine's `numbers`
 
     def __init__(self):
@@ -118,7 +152,7 @@ class BluepeaceAlgorithm(Translated, QgsProcessingAlgorithm):
         for definition in self.parameterDefinitions():
             label, meaning = escaped(definition.description()), escaped(definition.help())
             parts.append(f"<p><b>{label}</b> (<code>{definition.name()}</code>)<br>{meaning}</p>")
-        parts.append(f"<h3>{escaped(self.tr('Columns of the result'))}</h3>")
+        parts.append(f"<h3>{escaped(self.result_heading())}</h3>")
         for table, meaning, columns in self.tables():
             parts.append(f"<p><b><code>{table}</code></b>: {escaped(meaning)}</p><table>")
             parts += [
@@ -127,6 +161,10 @@ class BluepeaceAlgorithm(Translated, QgsProcessingAlgorithm):
             ]
             parts.append("</table>")
         return "\n".join(parts)
+
+    def result_heading(self):
+        """Say what the tables of the help list."""
+        return self.tr("Columns of the result")
 
     def about(self):
         """Say in some sentences what the question is and how it is answered."""
@@ -164,7 +202,9 @@ class BluepeaceAlgorithm(Translated, QgsProcessingAlgorithm):
                 yield self.raster_problem(definition, parameters, context)
             elif definition.type() == "source":
                 yield self.source_problem(definition, parameters, context)
-            elif definition.name() == self.main_output:
+            elif definition.type() == "multilayer":
+                yield self.places_problem(definition, parameters, context)
+            elif definition.name() == self.main_output and definition.type() != FOLDER:
                 yield self.destination_problem(definition, parameters, context)
 
     def raster_problem(self, definition, parameters, context):
@@ -212,6 +252,24 @@ class BluepeaceAlgorithm(Translated, QgsProcessingAlgorithm):
             return self.tr(
                 "{label}: {name} holds no features (or none is selected); at least one was expected."
             ).format(label=definition.description(), name=source.sourceName())
+        return ""
+
+    def places_problem(self, definition, parameters, context):
+        """Say which of these files and folders is not there, or that they are too many to name."""
+        if not is_given(parameters.get(definition.name())):
+            return ""
+        places = self.parameterAsFileList(parameters, definition.name(), context)
+        missing = [place for place in places if not Path(place).exists()]
+        if missing:
+            return self.tr(
+                "{label}: {path} was not found; a file or a folder on this computer was expected. Remove it "
+                "from the list, or connect the disk it lies on."
+            ).format(label=definition.description(), path=missing[0] or self.tr("an empty name"))
+        if sum(len(place) + 3 for place in places) > PLACES_CHARACTERS:  # quotes and a space
+            return self.tr(
+                "{label}: {count} names are too many for one command line. Choose the folder they lie in "
+                "instead, or an index of them made by “List scenes”."
+            ).format(label=definition.description(), count=len(places))
         return ""
 
     def destination_problem(self, definition, parameters, context):
@@ -278,12 +336,18 @@ class BluepeaceAlgorithm(Translated, QgsProcessingAlgorithm):
         if not is_given(value) and not definition.isDestination():  # QGIS names a destination itself
             return None
         readers = {
-            "folderDestination": self.parameterAsFileOutput,
-            "enum": self.parameterAsEnumString,
+            FOLDER: self.parameterAsFileOutput,
+            "band": lambda *asked: str(self.parameterAsInt(*asked)),
+            "boolean": lambda *asked: self.parameterAsBoolean(*asked) or None,
+            "datetime": lambda *asked: in_words(self.parameterAsDateTime(*asked), definition.dataType()),
+            "enum": lambda *asked: ",".join(self.parameterAsEnumStrings(*asked)),
             "field": self.parameterAsString,
+            "file": self.parameterAsFile,
+            "multilayer": self.parameterAsFileList,
             "number": lambda *asked: format(self.parameterAsDouble(*asked), ".15g"),
             "raster": lambda *asked: self.parameterAsRasterLayer(*asked).source(),
             "source": self.vector_file,
+            "string": self.parameterAsString,
         }
         return readers[definition.type()](parameters, name, context)
 
@@ -351,26 +415,36 @@ class BluepeaceAlgorithm(Translated, QgsProcessingAlgorithm):
         words = {name: word(folder) if callable(word) else word for name, word in self.told.items()}
         words = {name: word for name, word in words.items() if is_given(word)}
         options = [
-            f"--{name.replace('_', '-')}={word}"
+            f"--{name.replace('_', '-')}" + ("" if word is True else f"={word}")
             for name, word in words.items()
             if name not in self.positional
         ]
-        return [self.command, *(words[name] for name in self.positional if name in words), *options]
+        placed = [words[name] for name in self.positional if name in words]
+        placed = [word for told in placed for word in (told if isinstance(told, list) else [told])]
+        return [self.command, *placed, *options]
+
+    def makes_folder(self):
+        """Tell whether the main output is a folder, not a file."""
+        return self.parameterDefinition(self.main_output).type() == FOLDER
+
+    def unfinished(self):
+        """Give the folder in which the engine keeps what is not complete, beside the main output."""
+        out = Path(self.told[self.main_output])
+        return out.parent / f".{out.name if self.makes_folder() else out.stem}.work"
 
     def working_folders(self):
-        """Give the folders in which the engine keeps what is not complete, beside each product."""
-        out = Path(self.told[self.main_output])
-        found = {out.parent / f".{out.stem}.work"}
+        """Give such folders beside each product; without what a later run can use."""
+        found = set() if self.resumable else {self.unfinished()}
         for definition in self.parameterDefinitions():
             folder = self.told.get(definition.name())
-            if definition.type() == "folderDestination" and is_given(folder):
+            if definition.type() == FOLDER and is_given(folder):
                 found.update(Path(folder).glob(".*.work"))
         return {place for place in found if place.is_dir()}
 
     def processAlgorithm(self, parameters, context, feedback):
         """Run the command in a process of its own and bring its result."""
-        out = self.parameterAsOutputLayer(parameters, self.main_output, context)
-        self.told[self.main_output] = out
+        asked = self.parameterAsFileOutput if self.makes_folder() else self.parameterAsOutputLayer
+        self.told[self.main_output] = asked(parameters, self.main_output, context)
         foreign = self.working_folders()  # another run's, or kept for a resume: not ours to remove
         folder = Path(tempfile.mkdtemp(prefix="bluepeace-", dir=QgsProcessingUtils.tempFolder()))
         done = False
@@ -388,10 +462,12 @@ class BluepeaceAlgorithm(Translated, QgsProcessingAlgorithm):
             arguments = self.arguments(folder)
             feedback.pushCommandInfo(" ".join(["bluepeace", *map(quoted, arguments)]))
             result = engine.run(arguments, feedback)
+            for sentence in result.get("sentences", ()):
+                feedback.pushInfo(str(sentence))
             results = self.results(result, context)
             done = True
         except EngineCancelled:
-            raise QgsProcessingException(self.tr("Cancelled: nothing unfinished stays behind.")) from None
+            raise QgsProcessingException(self.cancelled()) from None
         except (EngineFailed, EngineMissing) as failure:
             raise QgsProcessingException(str(failure)) from None
         finally:
@@ -401,34 +477,75 @@ class BluepeaceAlgorithm(Translated, QgsProcessingAlgorithm):
                     shutil.rmtree(left, ignore_errors=True)
         return results
 
+    def cancelled(self):
+        """Say what a cancelled run leaves."""
+        if self.resumable and self.unfinished().is_dir():
+            return self.tr(
+                "Cancelled: nothing unfinished stands among the results. What was finished on the way waits "
+                "in {folder}: run again with {resume} to go on from there, or delete it."
+            ).format(folder=self.unfinished(), resume=self.parameterDefinition("resume").description())
+        return self.tr("Cancelled: nothing unfinished stays behind.")
+
     def results(self, result, context):
         """Turn what the engine reports into the outputs that are declared."""
         outputs, numbers = result.get("outputs", {}), result.get("numbers", {})
-        destination = self.told[self.main_output]
-        written = Path(str(outputs.get(self.main_output, destination)))
-        if not written.is_file():
+        results = (self.bring_rasters if self.makes_folder() else self.bring_layer)(outputs, context)
+        for definition in self.outputDefinitions():
+            name = definition.name()
+            if self.numbers.get(name) in numbers:
+                results[name] = numbers[self.numbers[name]]
+            elif name in outputs and name not in results:
+                results[name] = str(outputs[name])
+            elif definition.type() == "outputFolder" and is_given(self.told.get(name)):
+                results[name] = self.told[name]
+        return results
+
+    def written(self, path):
+        """Give a file that the engine says it has written, if it is there."""
+        if not Path(str(path)).is_file():
             raise EngineFailed(
-                self.tr("The engine reports {path}, but there is no such file.").format(path=written)
+                self.tr("The engine reports {path}, but there is no such file.").format(path=path)
             )
+        return Path(str(path))
+
+    def bring_layer(self, outputs, context):
+        """Have QGIS show the file that was made, if it was asked to, and give it."""
+        destination = self.told[self.main_output]
+        written = self.written(outputs.get(self.main_output, destination))
         drawn = f"{written}{self.shown}"
         waiting = context.layersToLoadOnCompletion()
         if destination in waiting:
             details = waiting.pop(destination)
-            painter = Painter(written.with_suffix(".qml"))
-            Painter.kept[drawn] = painter  # QGIS keeps no reference of its own
-            details.setPostProcessor(painter)
+            details.setPostProcessor(Painter.of(drawn, written))
             waiting[drawn] = details
             context.setLayersToLoadOnCompletion(waiting)
-        results = {self.main_output: drawn}
-        for definition in self.outputDefinitions():
-            name = definition.name()
-            if name in self.numbers:
-                results[name] = numbers.get(self.numbers[name])
-            elif is_given(self.told.get(name)) and name not in results:
-                results[name] = self.told[name]
-            elif name in outputs and name not in results:
-                results[name] = str(outputs[name])
-        return results
+        return {self.main_output: drawn}
+
+    def bring_rasters(self, outputs, context):
+        """Have QGIS show those rasters of a folder that have a style: the results, not their companions."""
+        files = [self.written(path) for path in outputs.values()]
+        drawn = [
+            path for path in files if path.suffix == RASTER_SUFFIX and path.with_suffix(".qml").is_file()
+        ]
+        if context.project() is not None:  # else there is nothing to show them in
+            for path in drawn:
+                details = QgsProcessingContext.LayerDetails(title(path), context.project(), self.loaded)
+                details.setPostProcessor(Painter.of(str(path), path))
+                context.addLayerToLoadOnCompletion(str(path), details)
+        return {self.main_output: self.told[self.main_output], self.loaded: [str(path) for path in drawn]}
+
+
+def title(raster):
+    """Give the title from the record beside a raster, or the name of its file.
+
+    What stands behind the colon comes first: rasters of one run differ there, and a legend cuts the end.
+    """
+    record = raster.with_suffix(".json")
+    try:
+        words = str(json.loads(record.read_text(encoding="utf-8"))["properties"]["title"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return raster.stem
+    return ": ".join(reversed(words.split(": ", 1)))
 
 
 def whole_layer(layer):
@@ -465,6 +582,12 @@ class Painter(Translated, QgsProcessingLayerPostProcessorInterface):
     def __init__(self, style):
         super().__init__()
         self.style = style
+
+    @classmethod
+    def of(cls, layer, written):
+        """Make one for a layer of a file; QGIS keeps no reference of its own."""
+        cls.kept[layer] = cls(written.with_suffix(".qml"))
+        return cls.kept[layer]
 
     def postProcessLayer(self, layer, context, feedback):  # noqa: ARG002 - QGIS passes it
         """Read the .qml itself: loadNamedStyle prefers a style stored in the GeoPackage."""

@@ -12,11 +12,14 @@ from .translation import Translated
 
 HERE = Path(__file__).parent
 ICON = HERE / "icon.svg"
+WINDOWS = {"dialog", "places"}  # modules of widgets, which are loaded where there is a window
 
 
 def algorithms():
     """Yield the algorithms of this package: a file that defines one is all that a new one takes."""
     for found in pkgutil.iter_modules([str(HERE)]):
+        if found.name in WINDOWS:
+            continue
         module = importlib.import_module(f".{found.name}", __package__)
         for kind in vars(module).values():
             own = isinstance(kind, type) and kind.__module__ == module.__name__

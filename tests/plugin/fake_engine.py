@@ -17,6 +17,10 @@ PROTOCOLS = {"too new": "2.0", "a minor ahead": "1.7"}
 NUMBERS = {
     "basins": {"basins": 3, "area_km2": 12.5},
     "shares": {"zones": 2, "area_km2": 7.5},
+    "scenes": {"scenes": 4, "broken": 1, "unchanged": 0, "landsat-9": 4},
+    "glaciers": {"glaciers": 3, "area_km2": 12.5, "area_unc_km2": 0.5, "unseen_km2": 0, "threshold": 0.06},
+    "sample-points": {"points": 60, "suggested_points": 900},
+    "season": {"scenes": 4, "left_out": 1, "tiles": 2, "seen_pct": 97.5},
 }
 
 
@@ -105,6 +109,8 @@ def flood(_):
 
 def slow(out):
     write_product(out, complete=False)
+    if sys.argv[1] == "season":
+        write_product(out / "made.tif", complete=False)
     for word in sys.argv:
         if word.startswith("--rasters="):
             folder = Path(word.partition("=")[2])
@@ -128,10 +134,25 @@ def crash_after_the_result(out):
 
 def good(out):
     say(warning="Outlet 2 was moved by 120 m.")
-    write_product(out)
+    outputs = write_composites(out) if sys.argv[1] == "season" else {"out": str(out)}
+    if "out" in outputs:
+        write_product(out)
     say(done=1.0, message="wrote")
-    say(result={"outputs": {"out": str(out)}, "numbers": NUMBERS[sys.argv[1]]})
+    sentences = ["Of 4 scenes 1 is left out."]
+    say(result={"outputs": outputs, "numbers": NUMBERS[sys.argv[1]], "sentences": sentences})
     return 0
+
+
+def write_composites(folder):
+    """Leave a raster with a style and a companion without, but for a dry run nothing."""
+    if "--dry-run" in sys.argv:
+        return {}
+    for name in ("made.tif", "made_count.tif"):
+        write_product(folder / name)
+    (folder / "made.png").write_text("a picture", encoding="utf-8")
+    (folder / "made.qml").write_text("<qgis/>", encoding="utf-8")
+    ready = {"lattice": "made.tif", "lattice_picture": "made.png", "lattice_count": "made_count.tif"}
+    return {name: str(folder / file) for name, file in ready.items()}
 
 
 MOODS = {

@@ -176,6 +176,7 @@ def load(parameters, name="basins", style=None):
         "successful": successful,
         "results": results,
         "layers": {},
+        "forms": {},
         "warning": feedback.said["warning"],
     }
     for source, details in context.layersToLoadOnCompletion().items():
@@ -188,6 +189,9 @@ def load(parameters, name="basins", style=None):
             "features": layer.featureCount(),
             "columns": {field.name(): field.typeName() for field in layer.fields()},
             "colour": symbol.color().name() if symbol is not None else None,
+        }
+        answer["forms"][details.name] = {
+            field.name(): layer.editorWidgetSetup(index).type() for index, field in enumerate(layer.fields())
         }
     return answer
 

@@ -10,14 +10,18 @@ import traceback
 from pathlib import Path
 
 import processing
+from processing.gui.BatchAlgorithmDialog import BatchAlgorithmDialog
+from processing.modeler.ModelerParametersDialog import ModelerParametersDialog
 from qgis.core import (
     QgsApplication,
+    QgsProcessingModelAlgorithm,
     QgsProcessingOutputLayerDefinition,
     QgsProject,
     QgsRasterLayer,
     QgsVectorLayer,
 )
-from qgis.PyQt.QtCore import QTimer
+from qgis.PyQt.QtCore import QMimeData, QPointF, Qt, QTimer, QUrl
+from qgis.PyQt.QtGui import QDropEvent
 from qgis.PyQt.QtWidgets import QApplication
 from qgis.utils import iface
 
@@ -37,6 +41,15 @@ def look_of(layer):
         look += "".join(f"; {name} {fill[name]}" for name in wanted if name in fill)
         look += "; labelled" if layer.labelsEnabled() else "; not labelled"
     return look
+
+
+def ramp_of(raster):
+    """Give values and colours between which a raster is drawn, none where it is drawn in another way."""
+    renderer = raster.renderer()
+    if renderer.type() != "singlebandpseudocolor":
+        return []
+    items = renderer.shader().rasterShaderFunction().colorRampItemList()
+    return [[round(item.value, 6), item.color.name()] for item in items]
 
 
 class Driver:
@@ -92,7 +105,9 @@ class Driver:
     def ask(self, algorithm, parameters):
         """Open the dialog of an algorithm, filled in."""
         # as the box "open output file after running" is ticked for a user
-        out = QgsProcessingOutputLayerDefinition(parameters["out"], QgsProject.instance())
+        out = parameters["out"]
+        if algorithm != "season":  # whose result is a folder
+            out = QgsProcessingOutputLayerDefinition(out, QgsProject.instance())
         self.dialog = processing.createAlgorithmDialog(f"bluepeace:{algorithm}", {**parameters, "out": out})
         self.dialog.algorithmFinished.connect(lambda *ended: self.finished(algorithm, *ended))
         self.dialog.show()
@@ -109,8 +124,15 @@ class Driver:
         self.clock.stop()
         told = {name: str(value) for name, value in results.items()}
         self.seen[algorithm] = {"successful": successful, "results": told}
-        label, step = {"basins": ("Basins", self.look), "shares": ("Shares", self.look_at_table)}[algorithm]
-        self.when(lambda: bool(QgsProject.instance().mapLayersByName(label)), step)
+        if not successful:
+            raise RuntimeError(f"{algorithm} failed: {told}")
+        loaded, step = {
+            "basins": (lambda layer: layer.name() == "Basins", self.look),
+            "shares": (lambda layer: layer.name() == "Shares", self.look_at_table),
+            "scenes": (lambda layer: layer.name() == "Scenes", self.look_at_scenes),
+            "season": (lambda layer: layer.source() in results["composites"], self.look_at_composites),
+        }[algorithm]
+        self.when(lambda: any(map(loaded, QgsProject.instance().mapLayers().values())), step)
 
     def look(self):
         self.seen["layers"] = {}
@@ -144,6 +166,95 @@ class Driver:
         }
         self.picture("shares.png")
         self.dialog.close()
+        if "scenes" not in TOLD:
+            self.leave_dialogs()
+            return
+        self.ask("scenes", TOLD["scenes"])
+        self.when(self.dialog.isVisible, self.run_scenes)
+
+    def widgets(self):
+        """Name the widgets of the dialog, and what they hold."""
+        wrappers = self.dialog.mainWidget().wrappers
+        return {
+            name: [
+                type(getattr(wrapper, "widget", None) or wrapper.wrappedWidget()).__name__,
+                str(wrapper.parameterValue()),
+            ]
+            for name, wrapper in wrappers.items()
+        }
+
+    def run_scenes(self):
+        """Drop a folder onto the list, by mistake."""
+        places = self.dialog.mainWidget().wrappers["folders"].widget
+        self.seen["places"] = [places.paths()]
+        self.drop(places.list, [FOLDER, *places.paths()])
+        self.seen["places"].append(places.paths())
+        places.list.item(places.list.count() - 1).setSelected(True)
+        self.after(DRAWN_MILLISECONDS, self.run_scenes_without_mistake)
+
+    def run_scenes_without_mistake(self):
+        self.picture("scenes_dialog.png")
+        places = self.dialog.mainWidget().wrappers["folders"].widget
+        places.list.remove_chosen()
+        self.seen["places"].append(places.paths())
+        self.dialog.runButton().click()
+
+    def drop(self, widget, paths):
+        """Drop files and folders onto a widget, as from the desktop."""
+        dragged = QMimeData()
+        dragged.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+        event = QDropEvent(
+            QPointF(5, 5),
+            Qt.DropAction.CopyAction,
+            dragged,
+            Qt.MouseButton.LeftButton,
+            Qt.KeyboardModifier.NoModifier,
+        )
+        widget.dropEvent(event)
+
+    def widgets_elsewhere(self, name, parameter):
+        """Name the widget of a parameter in the windows for batches and for a step of a model."""
+        algorithm = QgsApplication.processingRegistry().createAlgorithmById(f"bluepeace:{name}")
+        batch = BatchAlgorithmDialog(algorithm, iface.mainWindow())
+        panel = batch.mainWidget()
+        in_batch = panel.wrappers[0][panel.parameter_to_column[parameter]]
+        model = QgsProcessingModelAlgorithm("Model", "model")
+        step = ModelerParametersDialog(algorithm, model)
+        in_model = step.widget.widget.wrappers[parameter]
+        kinds = [type(in_batch).__name__, type(in_model).__name__]
+        step.close()
+        batch.close()
+        return kinds
+
+    def look_at_scenes(self):
+        layer = QgsProject.instance().mapLayersByName("Scenes")[0]
+        self.seen["layers"]["Scenes"] = {
+            "source": layer.source(),
+            "features": layer.featureCount(),
+            "look": look_of(layer),
+        }
+        self.picture("scenes_loaded.png")
+        self.dialog.close()
+        self.ask("season", TOLD["season"])
+        self.when(self.dialog.isVisible, self.run_season)
+
+    def run_season(self):
+        self.seen["season_widgets"] = self.widgets()
+        self.seen["scenes_elsewhere"] = self.widgets_elsewhere("season", "scenes")
+        self.picture("season_dialog.png")
+        self.dialog.runButton().click()
+
+    def look_at_composites(self):
+        folder = TOLD["season"]["out"]
+        self.seen["composites"] = {
+            layer.source(): {"name": layer.name(), "look": look_of(layer), "ramp": ramp_of(layer)}
+            for layer in QgsProject.instance().mapLayers().values()
+            if layer.source().startswith(folder)
+        }
+        self.picture("season_loaded.png")
+        self.dialog.close()
+        for node in QgsProject.instance().layerTreeRoot().findLayers():  # for the picture of the map
+            node.setItemVisibilityChecked(node.layer().source() in self.seen["composites"])
         self.leave_dialogs()
 
     def leave_dialogs(self):

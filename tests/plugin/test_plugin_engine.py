@@ -55,6 +55,24 @@ def shares(talk, layers, tmp_path):
 
 
 @pytest.fixture
+def season(talk, layers, tmp_path):
+    """Run an algorithm whose result is a folder of rasters, with the fake engine."""
+
+    def run(mode="good", parameters=None, **arguments):
+        told = {
+            "scenes": str(layers),
+            "from": "2024-04-01",
+            "to": "2024-10-31",
+            "statistic": "median",
+            "out": str(tmp_path / "product" / "season"),
+            **(parameters or {}),
+        }
+        return talk(mode, parameters=told, name="season", **arguments)
+
+    return run
+
+
+@pytest.fixture
 def record(tmp_path):
     """What the fake engine was told: the last of its starts."""
 
@@ -158,6 +176,75 @@ def test_a_table_is_made_like_a_layer(shares, record, layers, product_folder):
         "--progress=json",
         "--end-with-stdin",
     ])  # fmt: skip
+
+
+def test_files_folders_days_choices_and_flags_become_words(season, record, layers, product_folder):
+    answer = season(
+        parameters={
+            "scenes": [str(layers), str(layers / "dem.tif")],
+            "reject": ["cloud", "shadow"],
+            "area": str(layers / "countries.gpkg"),
+            "resume": True,
+            "executor": "tcp://somewhere:8786",
+        }
+    )
+    assert answer["error"] is None, answer
+    command, first, second, *options = record()["words"]
+    assert [command, first, second] == ["season", str(layers), str(layers / "dem.tif")]
+    assert sorted(options) == sorted([
+        "--from=2024-04-01",
+        "--to=2024-10-31",
+        "--statistic=median",
+        "--of=ndvi",
+        "--reject=cloud,shadow",
+        f"--area={layers / 'countries.gpkg'}",
+        "--cloud-pct-max=100",
+        "--memory-mb=2000",
+        "--executor=tcp://somewhere:8786",
+        "--resume",
+        f"--out={product_folder / 'season'}",
+        "--progress=json",
+        "--end-with-stdin",
+    ])  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "moment", ["2024-08-21T06:16:29", "2024-08-21T06:16:29Z", "2024-08-21T11:46:29+05:30"]
+)
+def test_a_moment_is_told_in_utc(talk, record, layers, product_folder, moment):
+    told = {
+        "scenes": str(layers / "dem.tif"),
+        "time": moment,
+        "bands": "green=2,swir1=5",
+        "sun": "151.5,53.6",
+    }
+    answer = talk(name="glaciers", parameters={**told, "out": str(product_folder / "glaciers.gpkg")})
+    assert answer["error"] is None, answer
+    command, scene, *options = record()["words"]
+    assert [command, scene] == ["glaciers", str(layers / "dem.tif")]
+    assert {"--time=2024-08-21T06:16:29", "--bands=green=2,swir1=5", "--sun=151.5,53.6"} <= set(options)
+
+
+def test_a_folder_of_rasters_gives_its_main_ones_numbers_and_sentences(season, product_folder):
+    answer = season()
+    assert answer["error"] is None, answer
+    assert answer["results"] == {
+        "out": str(product_folder / "season"),
+        "composites": [str(product_folder / "season" / "made.tif")],
+        "SCENES": 4,
+        "LEFT_OUT": 1,
+        "TILES": 2,
+        "SEEN_PCT": 97.5,
+    }
+    assert "Of 4 scenes 1 is left out." in answer["info"]
+
+
+def test_a_dry_run_gives_its_sentences_and_no_layer(season, product_folder):
+    answer = season(parameters={"dry_run": True})
+    assert answer["error"] is None, answer
+    assert answer["results"]["composites"] == []
+    assert "Of 4 scenes 1 is left out." in answer["info"]
+    assert names(product_folder) == []
 
 
 def test_the_engine_starts_in_a_clean_environment(talk, record):
@@ -292,6 +379,44 @@ def test_a_fault_in_the_parameters_of_a_table_is_found_before_the_run(
     assert not (tmp_path / "record.jsonl").exists(), "the engine was started"
 
 
+@pytest.mark.parametrize(
+    ("parameters", "sentence"),
+    [
+        ({"scenes": ["{layers}", "{layers}/gone"]}, "Scenes: {layers}/gone was not found"),
+        ({"scenes": ["{layers}/dem.tif"] * 5000}, "Scenes: 5000 names are too many for one command line"),
+        ({"scenes": []}, "scenes"),
+        ({"from": "2025-04-01"}, "Last day lies before First day: exchange the two."),
+        ({"from": "April"}, "from"),
+        ({"statistic": "mean"}, "statistic"),
+        ({"reject": ["fog"]}, "reject"),
+        ({"cloud_pct_max": 101}, "cloud_pct_max"),
+        ({"area": "{layers}/empty.gpkg"}, "Study area: empty holds no features"),
+    ],
+)
+def test_a_fault_in_the_parameters_of_a_season_is_found_before_the_run(
+    season, layers, tmp_path, *, parameters, sentence
+):
+    def placed(value):
+        if isinstance(value, list):
+            return [placed(each) for each in value]
+        return value.format(layers=layers) if isinstance(value, str) else value
+
+    answer = season(parameters={name: placed(value) for name, value in parameters.items()})
+    assert placed(sentence) in answer["problem"]
+    assert answer["results"] is None
+    assert not (tmp_path / "record.jsonl").exists(), "the engine was started"
+
+
+def test_scenes_need_a_folder_or_an_index_of_others(talk, record, layers, product_folder):
+    told = {"out": str(product_folder / "scenes.gpkg")}
+    answer = talk(name="scenes", parameters=told)
+    assert answer["problem"].startswith("Neither Folders or scenes nor STAC items")
+    answer = talk(name="scenes", parameters={**told, "stac": str(layers / "outlets.geojson")})
+    assert answer["error"] is None, answer
+    assert f"--stac={layers / 'outlets.geojson'}" in record()["words"]
+    assert answer["results"]["BROKEN"] == 1
+
+
 # Engines that go wrong
 
 
@@ -410,6 +535,14 @@ def test_a_crash_or_a_cancel_leaves_no_table(shares, product_folder):
     assert names(product_folder) == []
     assert shares("slow", cancel_at="step 1")["error"] == "Cancelled: nothing unfinished stays behind."
     assert names(product_folder) == []
+
+
+def test_cancel_keeps_what_a_later_run_can_go_on_from_and_says_so(season, product_folder):
+    error = season("deaf", cancel_at="step 1")["error"]
+    assert names(product_folder) == [".season.work", "season"]
+    assert names(product_folder / "season") == []
+    assert str(product_folder / ".season.work") in error
+    assert "Go on with a stopped run" in error
 
 
 def test_cancel_leaves_the_working_folder_of_another_run(talk, product_folder):
@@ -636,7 +769,15 @@ def test_a_table_feeds_the_next_step_of_a_model(in_qgis, ready_table, layers):
 # What the toolbox shows
 
 
-ALGORITHMS = ("basins", "shares")
+ALGORITHMS = {
+    "basins": ("Basins", "transboundary"),
+    "shares": ("Basins", "transboundary"),
+    "scenes": ("Satellite images", "Landsat"),
+    "season": ("Satellite images", "Landsat"),
+    "glaciers": ("Glaciers", "inventory"),
+    "sample_points": ("Area estimates", "stratified"),
+    "area": ("Area estimates", "interval"),
+}
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
@@ -650,8 +791,9 @@ def test_every_parameter_explains_itself(in_qgis, name):
         assert f"<code>{table}</code>" in shown["help"]
         for column in columns:
             assert f"<code>{column}</code>" in shown["help"]
-    assert "transboundary" in shown["tags"]
-    assert shown["group"] == "Basins"
+    group, tag = ALGORITHMS[name]
+    assert tag in shown["tags"]
+    assert shown["group"] == group
     assert shown["icon"]
 
 

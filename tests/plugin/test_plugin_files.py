@@ -12,6 +12,7 @@ import pytest
 HERE = Path(__file__).parent
 PLUGIN = HERE.parents[1] / "qgis_plugin"
 SOURCES = sorted(PLUGIN.glob("*.py"))
+COMES_WITH_QGIS = ("qgis", "processing")
 
 
 @pytest.fixture
@@ -32,7 +33,9 @@ def test_only_the_standard_library_and_qgis_are_imported(path):
             continue
         for module in modules:
             root = module.split(".")[0]
-            assert root == "qgis" or root in sys.stdlib_module_names, f"line {node.lineno} imports {module}"
+            assert root in COMES_WITH_QGIS or root in sys.stdlib_module_names, (
+                f"line {node.lineno} imports {module}"
+            )
             assert root != "subprocess", "the plugin site refuses subprocess: QProcess does it"
 
 

@@ -3,6 +3,7 @@
 import importlib.util
 import sys
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -39,6 +40,14 @@ def seen(tmp_path_factory):
             "out": str(folder / "basins.gpkg"),
         },
         "shares": {**countries, "zone_field": "name", "out": str(folder / "shares.csv")},
+        "scenes": {"folders": [str(SAMPLE / "archive")], "out": str(folder / "scenes.gpkg")},
+        "season": {
+            "scenes": [str(folder / "scenes.gpkg")],
+            "from": "2024-07-07",
+            "to": "2024-07-20",
+            "statistic": "max",
+            "out": str(folder / "season"),
+        },
     }
     answer = window.drive(told, folder, sys.executable)
     print(f"the window stalled for {answer['stall_seconds']} s at most; pictures in {folder}")
@@ -69,6 +78,52 @@ def test_the_table_of_shares_lies_in_the_project(seen):
     assert sum(of_first) == pytest.approx(100)
 
 
+def test_scenes_are_chosen_in_a_list_of_folders_and_files(seen):
+    archive, folder = str(SAMPLE / "archive"), str(seen["folder"])
+    # given; one dropped onto it, and the first once more; that one removed
+    assert seen["places"] == [[archive], [archive, folder], [archive]]
+    assert seen["season_widgets"]["scenes"] == ["Places", f"['{seen['folder'] / 'scenes.gpkg'}']"]
+    # a batch has a line for it, a model its own way to link it: both by QGIS
+    batch, model = seen["scenes_elsewhere"]
+    assert "Places" not in batch
+    assert model == "QgsProcessingModelerParameterWidget"
+
+
+def test_scenes_lie_on_the_map_as_open_footprints(seen):
+    assert seen["scenes"]["successful"]
+    layer = seen["layers"]["Scenes"]
+    assert layer["source"] == f"{seen['folder'] / 'scenes.gpkg'}|layername=scenes"
+    assert layer["features"] == len(list((SAMPLE / "archive").iterdir()))
+    assert "style no" in layer["look"]
+
+
+def test_days_are_chosen_in_a_calendar(seen):
+    assert seen["season_widgets"]["from"][0] == "QDateTimeEdit"
+    assert "QDate(2024, 7, 7)" in seen["season_widgets"]["from"][1]
+
+
+def test_every_composite_of_a_season_is_loaded_with_its_style_and_no_companion(seen):
+    assert seen["season"]["successful"]
+    folder = seen["folder"] / "season"
+    loaded = seen["composites"]
+    written = {str(path) for path in folder.glob("*.tif")}
+    companions = {path for path in written if path.endswith(("_count.tif", "_date.tif"))}
+    assert len(companions) == 4, "two lattices"
+    assert set(loaded) == written - companions
+    for path, layer in loaded.items():
+        assert layer["ramp"] == ramp_of_style(Path(path).with_suffix(".qml"))
+        assert len(layer["ramp"]) > 3
+    names = sorted(layer["name"] for layer in loaded.values())
+    assert [name.partition(",")[0] for name in names] == ["Landsat", "Sentinel-2"], "the difference first"
+    assert all(name.endswith("Greatest NDVI, 2024-07-07 to 2024-07-20") for name in names)
+
+
+def ramp_of_style(path):
+    """Read values and colours between which a style has a raster drawn."""
+    items = ET.parse(path).getroot().iter("item")  # noqa: S314 - our own file
+    return [[float(item.get("value")), item.get("color")] for item in items]
+
+
 def test_the_engine_window_says_that_it_works(seen):
     assert seen["engine"].startswith("Works: version ")
 
@@ -81,5 +136,8 @@ def test_the_plugin_leaves_the_window_as_it_was(seen):
 
 
 def test_pictures_were_taken(seen):
-    for name in ("dialog.png", "finished.png", "shares.png", "map.png", "engine.png"):
+    for name in (
+        "dialog.png", "finished.png", "shares.png", "scenes_dialog.png", "scenes_loaded.png",
+        "season_dialog.png", "season_loaded.png", "map.png", "engine.png",
+    ):  # fmt: skip
         assert (seen["folder"] / name).read_bytes().startswith(b"\x89PNG"), name

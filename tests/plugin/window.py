@@ -57,7 +57,7 @@ def start_display(programs, log):
 
 
 def drive(told, folder, engine, environment=None):
-    """Run the algorithms in a window, the second on the layer of the first, and give what was seen."""
+    """Run the algorithms in a window, one on the result of another, and give what was seen."""
     programs = find_programs()
     missing = [name for name, path in programs.items() if path is None]
     if missing:

@@ -1,0 +1,129 @@
+"""Classes of pixels by how far two bands stand above a third: differences, never quotients.
+
+A quotient loses its meaning where the third band comes out at zero or below, which is where it matters
+most; a difference is linear, so that a mixed pixel lies between what it is mixed of.
+"""
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from bluepeace_gis.kernels import tiles
+from bluepeace_gis.kernels.neighbours import Cells, Codes
+from bluepeace_gis.kernels.tiles import Tiling
+
+Shorts = npt.NDArray[np.int16]
+Limits = npt.NDArray[np.int32]
+
+NODATA: Final = -32768
+
+# Neither, above in both, above in the first alone, no value, above in both but with a dark second band.
+LOW, BOTH, FIRST, UNKNOWN, DARK = 0, 1, 2, 3, 4
+
+_SHARE: Final = 1 << 18  # pixels a thread takes at once
+
+
+@njit(cache=True, nogil=True)
+def classes_between(
+    begin: int, end: int, first: Shorts, second: Shorts, third: Shorts, limits: Limits, out: Codes
+) -> None:
+    """Tell the classes of the pixels ``begin`` to ``end - 1``.
+
+    begin, end            of the flat arrays
+    first, second, third  (n,)  NODATA where unknown
+    limits  (4,)  how far the first, and the second, must exceed the third; the second is dark where it
+                  lies below limits[2] and limits[3] times it below the first
+    out     (n,)  changed: LOW, BOTH, FIRST, UNKNOWN or DARK
+    """
+    first_min, second_min, dark_below, dark_times = limits[0], limits[1], limits[2], limits[3]
+    for k in range(begin, end):
+        a, b, c = np.int32(first[k]), np.int32(second[k]), np.int32(third[k])
+        unknown = (a == NODATA) | (b == NODATA) | (c == NODATA)
+        above = a - c > first_min
+        both = above & (b - c > second_min)
+        dark = (b < dark_below) & (a > dark_times * b)
+        code = BOTH if both else LOW
+        code = DARK if both & dark else code
+        code = FIRST if above & (not both) else code
+        out[k] = np.uint8(UNKNOWN if unknown else code)
+
+
+@njit(cache=True, nogil=True)
+def count_between(
+    begin: int,
+    end: int,
+    first: Shorts,
+    second: Shorts,
+    third: Shorts,
+    zone: Codes,
+    limits: Limits,
+    counts: Cells,
+) -> None:
+    """Count how far the first band exceeds the third, in bins, over the pixels of a zone.
+
+    begin, end            of the flat arrays
+    first, second, third  (n,)  NODATA where unknown
+    zone    (n,)  pixels with 0 are left out
+    limits  (3,)  how far the second must exceed the third to be counted; lower edge and width of the bins
+    counts  (bins,)  changed; what lies outside goes to the first and the last
+    """
+    second_min, low, width = limits[0], limits[1], limits[2]
+    last = counts.size - 1
+    for k in range(begin, end):
+        if zone[k] == 0:
+            continue
+        a, b, c = np.int32(first[k]), np.int32(second[k]), np.int32(third[k])
+        if min(a, b, c) == NODATA or b - c <= second_min:  # no number is less
+            continue
+        counts[min(max((a - c - low) // width, 0), last)] += 1
+
+
+def classes(
+    first: Shorts, second: Shorts, third: Shorts, limits: Limits, *, threads: int | None = None
+) -> Codes:
+    """Tell the classes of pixels in int16 bands; see :func:`classes_between`.
+
+    first, second, third  any one shape
+    limits   (4,)
+    returns  the same shape
+    """
+    out = np.empty(first.shape, np.uint8)
+    one, two, three = (np.ascontiguousarray(band).reshape(-1) for band in (first, second, third))
+    answer = out.reshape(-1)
+    tiles.each(
+        lambda part: classes_between(part.row, part.row + part.rows, one, two, three, limits, answer),
+        Tiling(answer.size, 1, _SHARE),
+        threads=threads,
+    )
+    return out
+
+
+def counts(
+    first: Shorts,
+    second: Shorts,
+    third: Shorts,
+    zone: Codes,
+    limits: Limits,
+    bins: int,
+    *,
+    threads: int | None = None,
+) -> Cells:
+    """Count the excess of the first band over the third in a zone; see :func:`count_between`.
+
+    first, second, third, zone  any one shape
+    limits   (3,)
+    returns  (bins,)
+    """
+    one, two, three = (np.ascontiguousarray(band).reshape(-1) for band in (first, second, third))
+    inside = np.ascontiguousarray(zone).reshape(-1)
+
+    def count(part: tiles.Tile) -> Cells:
+        own = np.zeros(bins, np.int64)
+        count_between(part.row, part.row + part.rows, one, two, three, inside, limits, own)
+        return own
+
+    parts = tiles.each(count, Tiling(inside.size, 1, _SHARE), threads=threads)
+    total: Cells = np.sum(parts, axis=0, dtype=np.int64)
+    return total
