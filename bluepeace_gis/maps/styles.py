@@ -118,6 +118,17 @@ LAYERS: Final[dict[str, Style]] = {
     ),
     # scenes.gpkg: scenes of one place lie over each other, so that areas stay open
     "scenes": Style("Footprints of scenes", "polygon", outline=SENSOR_COLOURS[0], width_mm=0.25),
+    # points.gpkg of bluepeace sample-points: open in the middle, where the cell to be judged lies
+    "sample_points": Style(
+        "Sample points",
+        "point",
+        fill="#ffd400",
+        outline="#ffd400",
+        width_mm=0.6,
+        marker="cross",
+        size_mm=5.0,
+        label='"point_id"',
+    ),
     # glaciers.gpkg
     "glaciers": Style("Glaciers", "polygon", fill="#d6ecf8", outline="#1c5a8a", width_mm=0.25),
     "outlines_min": Style("Glaciers, least extent", "polygon", outline="#0b3c5d", width_mm=0.25, dash="dash"),
