@@ -1,7 +1,6 @@
 """The item collection is valid and leads to the pixels; collections of other tools become scenes."""
 
 import datetime as dt
-import importlib.util
 import json
 import re
 import shutil
@@ -10,11 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
+import landsat_files as products
 import numpy as np
 import pystac
 import pystac.validation
 import pytest
 import rasterio
+import safe_files as safe
 import shapely
 
 from bluepeace_gis.archive import features, index, stac
@@ -22,19 +23,6 @@ from bluepeace_gis.archive.scenes import Band, Scene, open_scene, pixels
 from bluepeace_gis.errors import BadInput
 
 LANDSAT = "LC09_L2SP_152032_20230715_20230717_02_T1"
-
-
-def helpers(name):
-    """What the tests of the scenes write products with."""
-    place = Path(__file__).parent / "scenes" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"helpers_{name}", place)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-products = helpers("conftest")
-safe = helpers("safe")
 
 
 @pytest.fixture(autouse=True)
