@@ -58,10 +58,10 @@ def numbers(reflectances, *, offset, quantification=10_000):
     }
 
 
-def orbit_of(taken):
-    """Number the orbit of a moment such as 20230715T060639; the satellite flies 14.3 a day."""
+def orbit_of(taken, first=42640):
+    """Number the orbit of a moment; it is ``first`` on 15 July 2023, and the satellite flies 14.3 a day."""
     days = (dt.date.fromisoformat(f"{taken[:4]}-{taken[4:6]}-{taken[6:8]}") - dt.date(2023, 7, 15)).days
-    return f"{42640 + 143 * days // 10:06d}"
+    return f"{first + 143 * days // 10:06d}"
 
 
 def product_xml(product, *, baseline, offset, images=(), cloud=12.5, quantification=10_000, rings=None):
@@ -241,7 +241,7 @@ def make(
     safe = Path(folder) / f"{product or name}.SAFE"
     cells = next(iter(bands.values())).shape[0]
     scl = np.full((cells, cells), 5, np.uint8) if scl is None else scl
-    granule = f"L2A_{tile}_A{orbit_of(taken)}_{taken}"
+    granule = f"L2A_{tile}_A{orbit_of(taken, 33195)}_{taken}"
     images = []
     for band, values in {**bands, "SCL": scl}.items():
         size = (metres or {}).get(band, METRES[band])
