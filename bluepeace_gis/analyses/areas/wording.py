@@ -10,6 +10,10 @@ LANGUAGES: Final[tuple[Language, ...]] = ("en", "ru")
 _MINUS: Final = "\N{MINUS SIGN}"
 _THIN: Final = "\N{NARROW NO-BREAK SPACE}"
 _THOUSAND_FROM_HA: Final = 10_000.0
+_FINEST_DIGITS: Final = 2  # a hundredth of a hectare: less than a cell of any satellite
+# An interval whose shorter side is less than this of the longer one is told by its limits: one number
+# after the sign of plus and minus would claim values beyond one of them.
+_EVEN_FROM: Final = 2 / 3
 
 # in English and Russian, of small and of large areas
 _UNITS: Final = {False: ("ha", "га"), True: ("thousand ha", "тыс. га")}  # noqa: RUF001  # Russian
@@ -78,9 +82,10 @@ def sentence(statement: Statement, language: Language) -> str:
     Returns
     -------
     str
-        After the sign of plus and minus stands the longer side of the interval, rounded up to two digits.
+        After the sign of plus and minus stands the longer side of the interval, rounded up to two digits;
+        of an uneven interval both limits stand there, rounded away from the number.
     """
-    number, unit_en, unit_ru = _number(statement)
+    number, unit_en, unit_ru = _number(statement, language)
     unseen = _percent(statement.unobserved_pct, language)
     if language == "en":
         years = _years_en(statement)
@@ -105,21 +110,27 @@ def _years_ru(statement: Statement) -> str:
     return f" в {statement.year} году" if statement.year else ""
 
 
-def _number(statement: Statement) -> tuple[str, str, str]:
-    reach = max(statement.high_ha - statement.area_ha, statement.area_ha - statement.low_ha)
+def _number(statement: Statement, language: Language) -> tuple[str, str, str]:
+    below, above = statement.area_ha - statement.low_ha, statement.high_ha - statement.area_ha
+    reach = max(below, above)
     thousands = max(abs(statement.area_ha), reach) >= _THOUSAND_FROM_HA
     unit = 1000.0 if thousands else 1.0
-    value, reach = statement.area_ha / unit, reach / unit
     # two digits of what is not known are enough, and more would claim too much
-    digits = 1 - math.floor(math.log10(reach)) if reach > 0 else 0
+    digits = min(1 - math.floor(math.log10(reach / unit)), _FINEST_DIGITS) if reach > 0 else 0
     step = 10.0**-digits
-    reach = math.ceil(reach / step - 1e-9) * step
-    shown = max(digits, 0)
-    value = round(value, digits)
-    # a signed zero would be a loss of nothing
-    text = f"{value + 0.0:,.{shown}f}".replace(",", _THIN).replace("-", _MINUS)
-    sign = "+" if statement.since and value > 0 else ""
-    whole = f"{sign}{text} ± {reach:,.{shown}f}".replace(",", _THIN)
+
+    def shown(value: float) -> str:
+        # a signed zero would be a loss of nothing
+        text = f"{value + 0.0:,.{max(digits, 0)}f}".replace(",", _THIN).replace("-", _MINUS)
+        return f"+{text}" if statement.since and value > 0 else text
+
+    whole = shown(round(statement.area_ha / unit, digits))
+    if min(below, above) >= _EVEN_FROM * reach:
+        whole += f" ± {shown(math.ceil(reach / unit / step - 1e-9) * step).removeprefix('+')}"
+    else:
+        low = shown(math.floor(statement.low_ha / unit / step + 1e-9) * step)
+        high = shown(math.ceil(statement.high_ha / unit / step - 1e-9) * step)
+        whole += f" ({low} to {high})" if language == "en" else f" (от {low} до {high})"
     return whole, *_UNITS[thousands]
 
 
