@@ -322,6 +322,24 @@ def test_streams_form_a_tree_with_lengths_and_orders():
     assert streams["length_km"].to_numpy() == pytest.approx(along, rel=1e-3)  # the scale of UTM
 
 
+def test_rivers_end_at_the_shore_of_a_terminal_lake():
+    row, column = np.mgrid[0:40, 0:61]
+    # three valleys come down to a level floor, deepest in its middle
+    z = 1000 + 12.0 * np.maximum(25 - row, 0) + 14.0 * np.minimum(np.abs(column % 20 - 10), 8)
+    z = np.where(row >= 25, 990 + 0.1 * np.hypot(row - 33, column - 30), z)
+    dem = raster(z)
+    x, y = Grid.of(dem).centres([25, 39], [0, 60])
+    water = shapely.box(x[0] - 50, y[1] - 50, x[1] + 50, y[0] + 50)
+    lake = gpd.GeoDataFrame(geometry=[water], crs=UTM)
+    found = delineate_basins(dem, at(dem, (33, 30)), terminal=lake, edges="closed", streams_km2=0.3).layers
+    streams = found["streams"]
+    last = streams[streams["downstream_id"] == 0]
+    assert len(last) >= 3
+    # a line goes on to the centre of the first wet cell, a cell inside at most
+    assert shapely.length(shapely.intersection(streams.geometry.to_numpy(), water)).max() < 150
+    assert (shapely.distance(shapely.get_point(last.geometry.to_numpy(), -1), water.exterior) < 60).all()
+
+
 def test_outlets_in_one_cell_share_a_basin():
     dem = valley()
     twice = at(dem, (39, 15), (39, 15), name=["old", "new"])

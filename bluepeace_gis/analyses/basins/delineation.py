@@ -195,7 +195,7 @@ def delineate_basins(
     layers: dict[str, Any] = {
         "basins": basins,
         "subbasins": _subbasin_layer(basins, nest, relief, own, measured, outlet_m, codes[nest.places]),
-        "streams": stream_layer(drained.drainage, by_outlet, nest.places, channel_km2),
+        "streams": stream_layer(drained.drainage, by_outlet, nest.places, channel_km2, drained.lakes),
         "depressions": depression_layer(drained, dem),
         "outlets": _outlet_layer(points, grid, row, column, distance_m, upstream_km2),
         "shares": _shares(basins, countries, country_field),

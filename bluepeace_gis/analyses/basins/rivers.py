@@ -14,7 +14,11 @@ Indices = NDArray[np.int64]
 
 
 def stream_layer(
-    drainage: Drainage, zone: NDArray[np.int32], places: tuple[Indices, Indices], channel_km2: float
+    drainage: Drainage,
+    zone: NDArray[np.int32],
+    places: tuple[Indices, Indices],
+    channel_km2: float,
+    lakes: NDArray[np.int32] | None = None,
 ) -> gpd.GeoDataFrame:
     """Draw the channels upstream of outlets as reaches from confluence to confluence.
 
@@ -27,6 +31,9 @@ def stream_layer(
         The cells of the outlets: a reach ends there.
     channel_km2 : float, km2
         Upstream area from which a cell is a channel.
+    lakes : (rows, columns) int32, optional
+        Numbers of the terminal lakes, 0 elsewhere: a river ends at the shore. The ways of its water through
+        the lake, one beside the other to the deepest cell, are those of the routing and no rivers.
 
     Returns
     -------
@@ -47,6 +54,8 @@ def stream_layer(
         empty["upstream_km2"] = np.zeros(0)
         return gpd.GeoDataFrame(empty, geometry=[], crs=grid.crs)
     below = stream_kernels.links(drainage.direction, cells)
+    if lakes is not None:
+        cells, below = _to_the_shore(cells, below, lakes.ravel()[cells] > 0)
     order = stream_kernels.strahler(below)
     ends = np.isin(cells, places[0] * columns + places[1])
     start, path, after = stream_kernels.reaches(below, ends)
@@ -74,6 +83,17 @@ def stream_layer(
         crs=grid.crs,
     )
     return _without_points(frame, whole)
+
+
+def _to_the_shore(cells: Indices, below: Indices, wet: NDArray[np.bool_]) -> tuple[Indices, Indices]:
+    """Keep of a network the dry cells and the first wet one after each, in which it ends."""
+    flows = below >= 0
+    shore = np.zeros(cells.size, np.bool_)
+    shore[below[flows & ~wet]] = True
+    kept = ~wet | shore
+    number = np.cumsum(kept) - 1
+    after = np.where(flows & ~wet, number[below], -1)
+    return cells[kept], after[kept]
 
 
 def _without_points(frame: gpd.GeoDataFrame, whole: NDArray[np.bool_]) -> gpd.GeoDataFrame:
