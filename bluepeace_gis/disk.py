@@ -66,13 +66,17 @@ def hold(folder: Path) -> int:
             continue
         try:
             _lock_or_refuse(handle, folder)
-            if _still_named(handle, folder / LOCK):
-                os.ftruncate(handle, 0)
-                os.write(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
-                return handle
         except BaseException:
             os.close(handle)
             raise
+        if _still_named(handle, folder / LOCK):
+            try:
+                os.ftruncate(handle, 0)
+                os.write(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+            except BaseException:  # a full disk takes names, but no text
+                release(handle, folder)
+                raise
+            return handle
         os.close(handle)  # a run that ends had already removed this lock: try the next one
     raise refusal
 

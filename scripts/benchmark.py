@@ -3,7 +3,8 @@
 Each tool runs in a process of its own, after a first pass on a small surface that compiles what has
 to be compiled, so that the peak memory is its own. Times are of the wall clock; compare ratios.
 
-    python scripts/benchmark.py                 all: basins on 5000 x 5000 cells, stacks of scenes, a season
+    python scripts/benchmark.py                 all: basins on 5000 x 5000 cells, stacks of scenes, a season,
+                                                glaciers of a tile
     python scripts/benchmark.py --only stacks   one of them
     python scripts/benchmark.py --cells 2000    a smaller surface
     python scripts/benchmark.py --alone         without the peers
@@ -25,7 +26,10 @@ PEERS = {
     "whitebox": "whitebox_workflows",
     "numbagg": "numbagg",
     "hdstats": "hdstats",
+    "whittaker-eilers": "whittaker_eilers",
+    "pymannkendall": "pymannkendall",
     "odc-stac": "odc.stac",
+    "usual script": "scipy",
 }
 
 
@@ -289,8 +293,9 @@ def stacks(options):
         print(
             f"\ncopying int16 costs {copy_bandwidth(numbers):.2f} ns per pixel; {os.cpu_count()} processors"
         )
-        columns = ["million pixel-dates/s", "times slower", "peak B/pixel-date", "first call, s"]
-        print(f"\n{'':<34}" + "".join(f"{name:>23}" for name in columns))
+        columns = ["million pixel-dates/s", "times slower", "CPU ns/pixel-date", "peak B/pixel-date"]
+        columns.append("first call, s")
+        print(f"\n{'':<41}" + "".join(f"{name:>23}" for name in columns))
         for job, tools in _benchmark_stacks.JOBS.items():
             ours = None
             for tool in tools:
@@ -303,8 +308,8 @@ def stacks(options):
                     continue
                 ours = ours or found["rate"]
                 print(
-                    f"{job:<24}{tool:<10}{found['rate']:23.1f}{ours / found['rate']:23.1f}"
-                    f"{found['memory']:23.1f}{found['first_s']:23.1f}"
+                    f"{job:<24}{tool:<17}{found['rate']:23.1f}{ours / found['rate']:23.1f}"
+                    f"{found['cpu_ns']:23.1f}{found['memory']:23.1f}{found['first_s']:23.1f}"
                 )
 
 
@@ -337,8 +342,33 @@ def season(options):
                 print(f"{tool:<14}{numbers}")
 
 
+def glaciers(options):
+    """Outline the ice of a whole Sentinel-2 tile, from decoded bands to polygons."""
+    import _benchmark_glaciers
+
+    with tempfile.TemporaryDirectory() as folder:
+        small, large = Path(folder) / "small", Path(folder) / "large"
+        for place, cells in ((small, 600), (large, options.tile_cells)):
+            place.mkdir()
+            _benchmark_glaciers.make_tile(place, cells)
+        print(f"\noutlines of ice in {options.tile_cells} x {options.tile_cells} cells, bands in memory")
+        columns = ["CPU s", "times ours", "seconds", "peak MB", "polygons"]
+        print(f"{'':<14}" + "".join(f"{name:>20}" for name in columns))
+        ours = None
+        for tool in _benchmark_glaciers.PROGRAMS:
+            found = None
+            if runs(tool, options.alone):
+                found = measure(tool, small, large, script=_benchmark_glaciers.__file__)
+            if found:
+                ours = ours or found["cpu_s"]
+                print(
+                    f"{tool:<14}{found['cpu_s']:20.1f}{found['cpu_s'] / ours:20.2f}{found['seconds']:20.1f}"
+                    f"{found['peak_mb']:20.0f}{found['polygons']:20d}"
+                )
+
+
 # What --only chooses from, in the order of a full run. Another chain is another function here.
-CHAINS = {"basins": basins, "stacks": stacks, "season": season}
+CHAINS = {"basins": basins, "stacks": stacks, "season": season, "glaciers": glaciers}
 
 
 def main():
@@ -348,6 +378,7 @@ def main():
     parser.add_argument(
         "--season-cells", type=int, default=7000, help="along a side of the scenes of a season"
     )
+    parser.add_argument("--tile-cells", type=int, default=10_980, help="along a side of the tile of glaciers")
     parser.add_argument("--alone", action="store_true", help="without the peers")
     parser.add_argument("--one", nargs=3, metavar=("TOOL", "SMALL", "LARGE"), help=argparse.SUPPRESS)
     options = parser.parse_args()

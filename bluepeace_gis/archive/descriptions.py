@@ -22,7 +22,7 @@ import bluepeace_gis
 from bluepeace_gis.archive.scenes.scene import Band, Quality, Scene, Sun
 
 # Raised when metadata are read in another way or a description says other things than before.
-FORMAT: Final = 1
+FORMAT: Final = 2
 READER: Final = f"{bluepeace_gis.__version__}/{FORMAT}"
 # In the places of bands these stand for the scene's path, and for the folder in which its file stands.
 HERE: Final = "<scene>"

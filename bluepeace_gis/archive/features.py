@@ -200,7 +200,45 @@ def _kind(geometry_type: str | None) -> str | None:
     return "unknown"
 
 
-def _read_table(file: Path, table_crs: pyproj.CRS | None) -> gpd.GeoDataFrame:
+def names(path: Path | str) -> list[str]:
+    """List the layers of a vector file; none of what is no such file.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    list of str
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            return [str(row[0]) for row in pyogrio.list_layers(str(path))]
+    except (pyogrio.errors.DataSourceError, ValueError):
+        return []
+
+
+def read_table(path: Path | str) -> pd.DataFrame:
+    """Read a table, with or without places.
+
+    Parameters
+    ----------
+    path : path
+        Comma, semicolon or tab between columns, in the latter two with a point or a comma in numbers;
+        UTF-8, UTF-16, or as Excel saves it on a Russian Windows.
+
+    Returns
+    -------
+    DataFrame
+
+    Raises
+    ------
+    BadInput
+        If it is missing, empty, or no table.
+    """
+    file = Path(path)
+    require_file(file)
     text = _decoded(file)
     header, _, rest = text.lstrip().partition("\n")
     if _SEPARATOR_LINE.fullmatch(header.strip()):  # by which Excel tells itself how to split the rest
@@ -219,7 +257,11 @@ def _read_table(file: Path, table_crs: pyproj.CRS | None) -> gpd.GeoDataFrame:
         )
     if separator != ",":
         table = table.apply(_without_decimal_commas)
+    return table
 
+
+def _read_table(file: Path, table_crs: pyproj.CRS | None) -> gpd.GeoDataFrame:
+    table = read_table(file)
     columns = {str(column).strip().lower(): column for column in table.columns}
     pair = next(
         (pair for pair in (*DEGREE_COLUMNS, *METRE_COLUMNS) if pair[0] in columns and pair[1] in columns),

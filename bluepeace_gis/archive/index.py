@@ -26,7 +26,8 @@ import shapely
 
 from bluepeace_gis.archive import descriptions, stac
 from bluepeace_gis.archive.scenes import Scene, find, open_scene
-from bluepeace_gis.archive.scenes.containers import file_of
+from bluepeace_gis.archive.scenes.containers import ARCHIVES, file_of
+from bluepeace_gis.archive.scenes.opening import files_of, is_of_product
 from bluepeace_gis.archive.scenes.plain import SIDECAR
 from bluepeace_gis.archive.scenes.scene import Sun
 from bluepeace_gis.errors import BadInput, BluepeaceError
@@ -356,14 +357,19 @@ def _refreshed(
 ) -> tuple[list[tuple[Entry, str]], list[Broken]]:
     """Take what lies at a path from the index if it has not changed, else open it."""
     taken = [entry for entry in (_taken(row, path) for row in rows) if entry is not None]
-    if rows and len(taken) == len(rows):
+    # a STAC file lists products elsewhere and items that were refused, too, of which no row tells
+    listed = only is None and _is_stac(path)
+    if rows and len(taken) == len(rows) and not listed:
         return [(entry, "kept") for entry in taken], []
     entries, broken = [], []
     try:
         opened, refused = _open(path)
-        broken += [Broken(path, reason) for _, reason in refused]
+        broken += [_refused(path, item, reason) for item, reason in refused]
         wanted = [scene for scene in opened if only is None or len(opened) == 1 or scene.name == only]
-        entries += [(_entry(scene), "changed" if rows else "new") for scene in wanted]
+        same = {(row.name, row.identity) for row in rows}
+        for entry in map(_entry, wanted):
+            kept = listed and (entry.scene.name, entry.identity) in same
+            entries.append((entry, "kept" if kept else "changed" if rows else "new"))
     except (BluepeaceError, OSError) as error:
         broken.append(Broken(path, _sentence(error)))
     except Exception as error:  # one scene of ten thousand must not stop the others
@@ -372,6 +378,11 @@ def _refreshed(
             Broken(path, f"A fault of bluepeace-gis while reading it ({type(error).__name__}: {error}).")
         )
     return entries, broken
+
+
+def _refused(path: Path, item: str, reason: str) -> Broken:
+    """Name which item of a STAC file was refused."""
+    return Broken(path, reason if item in reason else f"{item}: {reason}")
 
 
 def _open(path: Path) -> tuple[list[Scene], list[tuple[str, str]]]:
@@ -419,6 +430,8 @@ def _files_of(scene: Scene) -> Iterator[tuple[str, int, int]]:
         files.update(file for file in scene.path.iterdir() if file.name.lower().startswith(start))
     else:
         files.add(scene.path)
+        if scene.path.suffix.lower() not in ARCHIVES:
+            files.update(files_of(scene.path))  # a band that is copied beside it later, too
     if scene.family == "plain":
         files.update(filter(Path.exists, [scene.path.with_suffix(SIDECAR)]))
     sources = [band.source for band in scene.bands.values()]
@@ -548,7 +561,7 @@ def _opened(paths: Sequence[Path], said: _Said, tell: Progress) -> tuple[list[Sc
         try:
             if _is_stac(path):
                 listed, refused = stac.read(path)
-                return listed, [Broken(path, reason) for _, reason in refused]
+                return listed, [_refused(path, item, reason) for item, reason in refused]
             return [said.open(path)], []
         except BluepeaceError as error:
             if _key(path) in named:
@@ -686,8 +699,10 @@ def _is_index(path: Path) -> bool:
 
 
 def _is_stac(path: Path) -> bool:
-    is_sidecar = path.name.lower().endswith(SIDECAR)  # of a plain GeoTIFF
-    return path.suffix.lower() in STAC_ENDINGS and not is_sidecar and not path.is_dir()
+    if path.suffix.lower() not in STAC_ENDINGS or path.is_dir():
+        return False
+    # nor are the description of a plain GeoTIFF and the metadata of a Landsat product among others
+    return not path.name.lower().endswith(SIDECAR) and not is_of_product(path)
 
 
 def _key(path: Path) -> str:

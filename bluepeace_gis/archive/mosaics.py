@@ -125,7 +125,7 @@ def write_strips(
                 row += strip.shape[1]
         same = row == rows and all(_sum(read_part(target, window)) == expected for window, expected in sums)
     except (RasterioIOError, CPLE_BaseError) as error:
-        raise _not_written(target, error) from error
+        raise NotWritten(products.refusal(error, target)) from error
     if not same:
         raise NotWritten(
             f"{target} reads back other values than were written. The disk may be full or failing."
@@ -220,10 +220,46 @@ def join(
             rasterio.shutil.copy(str(virtual), str(part), **options)
             _compare(virtual, part)
         except (RasterioIOError, CPLE_BaseError) as error:
-            raise _not_written(target, error) from error
+            raise NotWritten(products.refusal(error, target)) from error
         finally:
             virtual.unlink(missing_ok=True)
     return target
+
+
+def virtual(
+    parts: Sequence[Part],
+    grid: Grid,
+    path: Path | str,
+    *,
+    dtype: str,
+    descriptions: Sequence[str],
+    nodata: float | None = None,
+) -> Path:
+    """Join tiles into a virtual raster, which is read like any other while the tiles are there.
+
+    Parameters
+    ----------
+    parts, grid, dtype, descriptions, nodata
+        As of :func:`join`.
+    path : path
+        Ends with .vrt.
+
+    Returns
+    -------
+    Path
+        ``path``.
+
+    Raises
+    ------
+    NotWritten
+        If the place cannot be written.
+    BadInput
+        If a part is gone, truncated or does not lie in the grid.
+    """
+    _check(parts, grid)
+    with products.replacing(path) as part:
+        part.write_text(_virtual(parts, grid, dtype, descriptions, nodata), encoding="utf-8")
+    return Path(path)
 
 
 def _check(parts: Sequence[Part], grid: Grid) -> None:
@@ -297,12 +333,5 @@ def _compare(virtual: Path, made: Path) -> None:
             if not np.array_equal(found.read(window=strip), values, equal_nan=values.dtype.kind == "f"):
                 raise NotWritten(
                     f"{made} reads back other values than were written, from row {top} on. "
-                    "The disk may be full or failing: check it or choose another --out."
+                    f"The disk may be full or failing: check it or choose another {products.PLACE}."
                 )
-
-
-def _not_written(target: Path, error: BaseException) -> NotWritten:
-    cause = " ".join(str(error.__cause__ or error).split()).rstrip(".")
-    return NotWritten(
-        f"{target} was not written: {cause}. Check the space left on the disk or choose another --out."
-    )

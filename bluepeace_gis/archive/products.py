@@ -79,6 +79,7 @@ def product(path: Path | str, *, option: str = "--out") -> Iterator[Path]:
                 yield work
             except NotWritten as error:  # of a writer that does not know what gave the place
                 said = str(error).replace(f"another {PLACE}", f"another {option}")
+                said = said.replace(f"{work}{os.sep}", f"{folder}{os.sep}")  # nobody has heard of ours
                 raise NotWritten(said) from error
         with _told_as_not_written(target, option, always=True):
             _publish(work, target)

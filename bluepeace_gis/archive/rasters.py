@@ -5,9 +5,10 @@ tagged, masked or not marked at all) comes out as floats with NaN where nothing 
 north to south, and its coordinate reference system attached.
 """
 
+import contextlib
 import logging
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -86,7 +87,7 @@ def read(
     name = str(path)
     require_file(Path(path))
     try:
-        with _open(name) as source:
+        with _reading(name) as source:
             _check(source, name, band)
             _check_size(source, name)
             raw = source.read(band)
@@ -153,6 +154,17 @@ def _open(name: str) -> Any:
         # said by _check in one sentence
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         return rasterio.open(name)
+
+
+@contextlib.contextmanager
+def _reading(name: str) -> Iterator[Any]:
+    """Open a raster so that what is damaged in it is an error.
+
+    GDAL 3.10 decodes several blocks of a JPEG 2000 file in threads of its own, and without a word gives
+    zeros for those that are damaged or cut off.
+    """
+    with rasterio.Env(GDAL_NUM_THREADS="1"), _open(name) as source:
+        yield source
 
 
 def _one_line(error: BaseException) -> str:
@@ -327,7 +339,7 @@ def preview(path: Path | str, most_cells: int) -> tuple[npt.NDArray[np.float32],
         If it cannot be read.
     """
     try:
-        with _open(str(path)) as source:
+        with _reading(str(path)) as source:
             coarser = max(1.0, max(source.shape) / most_cells)
             shape = tuple(max(1, round(size / coarser)) for size in source.shape)
             numbers = source.read(out_shape=(source.count, *shape))

@@ -77,6 +77,10 @@ REMOTE: Final = re.compile(
 PICTURES: Final = frozenset({"thumbnail", "overview", "visual", "metadata", "graphic"})
 METRES_OF_LANDSAT: Final = 30.0
 BEFORE_OLI: Final = frozenset({"landsat-4", "landsat-5", "landsat-7"})
+_OFFSET_WAY_OUT: Final = (
+    "Take the product as ESA delivers it, or describe these GeoTIFFs as they are, with scale and offset, "
+    "by a NAME.scene.json."
+)
 # Collection 2 Level-2, LSDS-1619 and LSDS-1618, section 5: the same for every scene.
 LANDSAT_SCALE: Final = {False: (2.75e-5, -0.2), True: (0.00341802, 149.0)}  # True: thermal, kelvin
 
@@ -497,8 +501,8 @@ def _from_fields(name: str, item: Mapping[str, Any], places: Mapping[str, str], 
             f"{name} has no asset on the disk that says it is blue, green, red, nir, swir1, swir2 or "
             "thermal; expected eo:bands or bands with a common_name. Name them in the item."
         )
-    findings: list[str] = []
-    bands = {each.name: _band(each, family, findings) for each in found.values()}
+    bands = {each.name: _band(each, family) for each in found.values()}
+    findings = _scales_taken(found, bands, family)
     instruments = properties.get("instruments") or [properties.get("eo:instrument") or "unknown"]
     time = _time(name, properties, findings)
     cloud = properties.get("eo:cloud_cover")
@@ -598,17 +602,14 @@ def _step(asset: Mapping[str, Any]) -> float | None:
     return abs(float(transform[0])) if transform else None
 
 
-def _band(found: _Found, family: str, findings: list[str]) -> Band:
+def _band(found: _Found, family: str) -> Band:
     resolution = found.resolution_m
     if resolution is None:
         resolution = METRES_OF_LANDSAT if family in ("landsat", "hls") else _cell_m(found.source)
     scale, offset = found.said.get("scale"), found.said.get("offset")
     nodata = found.said.get("nodata")
-    if scale is None and family != "sentinel-2":  # of which pixels must tell anyway
+    if scale is None:
         scale, offset = _usual_scale(found, family)
-        findings.append(
-            f"The item states no scale of {found.name}; {scale:g} and offset {offset:g} were taken."
-        )
     if nodata is None and family in ("landsat", "sentinel-2", "hls"):
         nodata = hls.NODATA if family == "hls" else landsat.NODATA
     return Band(
@@ -623,12 +624,29 @@ def _band(found: _Found, family: str, findings: list[str]) -> Band:
     )
 
 
+def _scales_taken(found: Mapping[str, _Found], bands: Mapping[str, Band], family: str) -> list[str]:
+    """Say which scales the item does not state."""
+    taken: dict[str, list[str]] = {}
+    for name, each in found.items():
+        if each.said.get("scale") is None:
+            told = f"{bands[name].scale:g}"
+            if family != "sentinel-2":  # of which baseline and pixels decide the offset
+                told += f" and offset {bands[name].offset:g}"
+            taken.setdefault(told, []).append(name)
+    return [
+        f"The item states no scale of {', '.join(names)}; {told} {'were' if 'and' in told else 'was'} taken."
+        for told, names in taken.items()
+    ]
+
+
 def _usual_scale(found: _Found, family: str) -> tuple[float, float]:
     thermal = found.name == THERMAL
     if family == "landsat":
         return LANDSAT_SCALE[thermal]
     if family == "hls":
         return (hls.THERMAL_SCALE, hls.KELVIN_AT_0_CELSIUS) if thermal else (hls.SCALE, 0.0)
+    if family == "sentinel-2":
+        return 1 / sentinel2.QUANTIFICATION, 0.0
     return 1.0, 0.0  # what the raster extension says of a missing scale
 
 
@@ -685,11 +703,11 @@ def _quality(
     places: Mapping[str, str], bands: Mapping[str, Band], family: str, platform: str
 ) -> Quality | None:
     if family == "landsat":
-        word, flags = "QA_PIXEL", landsat._flags()  # noqa: SLF001  # the table of every Landsat scene
+        word, flags = "QA_PIXEL", landsat.flag_table()
     elif family == "sentinel-2":
-        word, flags = "SCL", sentinel2._scl_table()  # noqa: SLF001  # same
+        word, flags = "SCL", sentinel2.flag_table()
     elif family == "hls":
-        word, flags = "FMASK", hls._flags()  # noqa: SLF001  # same
+        word, flags = "FMASK", hls.flag_table()
     else:
         return None
     source = _place_named(places, word)
@@ -722,7 +740,9 @@ def _sentinel_2(scene: Scene, found: Mapping[str, _Found]) -> Scene:
     """Let baseline and pixels decide the offset: flags of STAC items are known to be wrong."""
     text = scene.baseline or ""
     baselines = {"the STAC item": float(text)} if re.fullmatch(r"\d\d\.\d\d", text) else {}
-    decided: Scene = sentinel2._decided(scene, baselines, "missing")  # noqa: SLF001  # one order of evidence
+    decided: Scene = sentinel2.with_decided_offset(
+        scene, baselines, f"missing beside the item {scene.name}", way_out=_OFFSET_WAY_OUT
+    )
     stated = {
         name: float(each.said["offset"])
         for name, each in found.items()

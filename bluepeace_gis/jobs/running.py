@@ -9,9 +9,9 @@ import shutil
 import socket
 import time
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -151,7 +151,8 @@ def plan(
     Parameters
     ----------
     tasks, folder, executor, memory_mb, resume, retry_failed, workers
-        As for :func:`run`.
+        As for :func:`run`; but tasks of a later run may be among them, whose inputs are outputs of
+        others: they are to be done if those are.
 
     Returns
     -------
@@ -164,7 +165,7 @@ def plan(
     """
     _require(tasks, executor, memory_mb, workers)
     place = absolute(folder)
-    cases = _cases(tasks, place, manifest.read(place), resume=resume, retry_failed=retry_failed)
+    cases = _chained(tasks, place, resume=resume, retry_failed=retry_failed)
     todo = [case.task for case in cases if case.fate == "todo"]
     needs = _needs(todo, memory_mb, workers)
     room_mb = memory.free_mb() if memory_mb is None else memory_mb
@@ -349,10 +350,44 @@ class _Case:
     reason: str = ""
 
 
+def _chained(tasks: Sequence[Task], folder: Path, *, resume: bool, retry_failed: bool) -> list[_Case]:
+    """Say what must be done of tasks of which some read what others write."""
+    record = manifest.read(folder)
+    makers = {str(folder / output): task for task in tasks for output in task.outputs}
+    cases: dict[str, _Case] = {}
+    waiting = list(tasks)
+    while waiting:
+        left = {task.name for task in waiting}
+        wave = [
+            task
+            for task in waiting
+            if not any(str(path) in makers and makers[str(path)].name in left for path in task.inputs)
+        ]
+        wave = wave or waiting  # they wait for each other: their inputs decide
+        # what is still to be written has no size and no time yet
+        to_come = {
+            path: ()
+            for path, maker in makers.items()
+            if maker.name in cases and cases[maker.name].fate == "todo"
+        }
+        found = _cases(wave, folder, record, resume=resume, retry_failed=retry_failed, to_come=to_come)
+        for case in found:
+            depends = any(str(path) in to_come for path in case.task.inputs)
+            cases[case.task.name] = replace(case, fate="todo") if depends and case.fate != "fail" else case
+        waiting = [task for task in waiting if task.name not in cases]
+    return [cases[task.name] for task in tasks]
+
+
 def _cases(
-    tasks: Sequence[Task], folder: Path, record: Record, *, resume: bool, retry_failed: bool
+    tasks: Sequence[Task],
+    folder: Path,
+    record: Record,
+    *,
+    resume: bool,
+    retry_failed: bool,
+    to_come: Mapping[str, tuple[FileState, ...]] | None = None,
 ) -> list[_Case]:
-    seen: dict[str, tuple[FileState, ...]] = {}
+    seen: dict[str, tuple[FileState, ...]] = dict(to_come or {})
     cases = [_case(task, record.entries.get(task.name), seen) for task in tasks]
     if not (resume or retry_failed):
         return cases

@@ -7,6 +7,7 @@ merge exchange; Knuth, The Art of Computer Programming, volume 3, 5.2.2, algorit
 branch. No result depends on how the pixels are cut into blocks or on the number of threads.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -16,7 +17,7 @@ import numpy.typing as npt
 from numba import njit
 
 from bluepeace_gis.kernels import tiles
-from bluepeace_gis.kernels.neighbours import Reals, Singles
+from bluepeace_gis.kernels.neighbours import Cells, Reals, Singles
 from bluepeace_gis.kernels.normalized import flat_numbers
 from bluepeace_gis.kernels.tiles import Tiling
 
@@ -37,9 +38,9 @@ _SHARE: Final = 1 << 15  # pixels a thread takes at once
 class Extreme:
     """The largest or smallest observation of each pixel.
 
-    value  (rows, columns)  of the stack's type; nodata where nothing was observed
-    date   (rows, columns)  its index in the stack, the first of equals; NO_DATE where there is none
-    count  (rows, columns)  number of observations
+    value  ([periods,] rows, columns)  of the stack's type; nodata where nothing was observed
+    date   ([periods,] rows, columns)  its index in the stack, the first of equals; NO_DATE for none
+    count  ([periods,] rows, columns)  number of observations
     """
 
     value: Stack
@@ -97,6 +98,62 @@ def extremes_between(
                 best[k] = here if taken else best[k]
                 when[k] = np.int16(d) if taken else when[k]
                 seen[k] += np.uint16(known)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def largest_of_periods_between(
+    begin: int,
+    end: int,
+    stack: Stack,
+    nodata: Any,
+    order: Cells,
+    first: Cells,
+    value: Stack,
+    date: Dates,
+    count: Counts,
+) -> None:
+    """Find the largest observation in each period of the pixels ``begin`` to ``end - 1``.
+
+    begin, end  of the flat pixels
+    stack       (dates, n)
+    nodata      scalar of the stack's type; what is not finite was not observed either
+    order       (up to dates,)  the dates that count, period by period, within one as in the stack
+    first       (periods + 1,)  where those of each period begin in ``order``
+    value       (periods, n)  changed: the observation, nodata where there is none
+    date        (periods, n)  changed: its index in the stack, the first of equals, -1 where there is none
+    count       (periods, n)  changed: number of observations
+    """
+    for start in range(begin, end, _BLOCK):
+        stop = min(start + _BLOCK, end)
+        for p in range(first.size - 1):
+            best, when, seen = value[p, start:stop], date[p, start:stop], count[p, start:stop]
+            for k in range(stop - start):
+                best[k] = nodata
+                when[k] = NO_DATE
+                seen[k] = 0
+            for place in range(first[p], first[p + 1]):
+                d = order[place]
+                row = stack[d, start:stop]
+                for k in range(stop - start):
+                    here = row[k]
+                    known = (here != nodata) & np.isfinite(here)
+                    taken = known & ((here > best[k]) | (when[k] < 0))
+                    best[k] = here if taken else best[k]
+                    when[k] = np.int16(d) if taken else when[k]
+                    seen[k] += np.uint16(known)
+
+
+@njit(cache=True, nogil=True)
+def near_size(rows: int) -> int:
+    """Return how many pixels to bring into the near caches at once, where a block is worked on row by row.
+
+    rows     numbers of a pixel: dates, say
+    returns  a multiple of 64, 512 at most
+
+    A block of 64 pixels of int16 is two lines of cache in each date, a page or more from those of the next:
+    fetched one by one they cost more than all that is done with them.
+    """
+    return int(max(64, min(512, (1 << 16) // max(rows, 1) // 64 * 64)))
 
 
 @njit(cache=True, nogil=True)
@@ -254,6 +311,45 @@ def largest(stack: Stack, nodata: float | None = None, *, threads: int | None = 
     return _extreme(stack, nodata, largest=True, threads=threads)
 
 
+def largest_of_periods(
+    stack: Stack,
+    period: npt.ArrayLike,
+    nodata: float | None = None,
+    *,
+    periods: int | None = None,
+    threads: int | None = None,
+) -> Extreme:
+    """Find the largest observation of each pixel in each period, a dekad say, and its date, in one pass.
+
+    stack    (dates, ...)  int16, uint16 or float32
+    period   (dates,)  whole numbers: the period of each date, from 0 and in any order; negative: left out
+    nodata   the number that means "nothing was observed"; NaN and infinite were not observed either
+    periods  how many there are; None: up to the largest in ``period``
+    returns  arrays of (periods, ...)
+    """
+    missing, flat = nodata_of(stack, nodata), flat_series(stack)
+    of = np.asarray(period)
+    if of.shape != (len(stack),) or of.dtype.kind not in "iu":
+        raise ValueError(f"period is {of.dtype} {of.shape}, expected ({len(stack)},) whole numbers")
+    number = int(of.max()) + 1 if periods is None else periods
+    if number < 1 or int(of.max()) >= number:
+        raise ValueError(f"periods is {number}, expected at least 1 and above all of period, {of.max()}")
+    sorted_ = np.argsort(of, kind="stable")
+    order = sorted_[of[sorted_] >= 0].astype(np.int64)
+    first = np.searchsorted(of[order], np.arange(number + 1)).astype(np.int64)
+    value = np.empty((number, flat.shape[1]), flat.dtype)
+    date, count = np.empty(value.shape, np.int16), np.empty(value.shape, np.uint16)
+    over_pixels(
+        lambda begin, end: largest_of_periods_between(
+            begin, end, flat, missing, order, first, value, date, count
+        ),
+        flat.shape[1],
+        threads=threads,
+    )
+    place = (number, *stack.shape[1:])
+    return Extreme(value.reshape(place), date.reshape(place), count.reshape(place))
+
+
 def smallest(stack: Stack, nodata: float | None = None, *, threads: int | None = None) -> Extreme:
     """Find the smallest observation of each pixel and its date; of NDSI, the date with the least snow.
 
@@ -400,6 +496,15 @@ def flat_stack(stack: Stack, dimensions: int) -> Stack:
             f"the stack has the shape {stack.shape}, expected ({names}), 1 to {MOST_DATES} dates"
         )
     return flat_numbers(stack).reshape(*stack.shape[:-2], stack.shape[-2] * stack.shape[-1])
+
+
+def flat_series(stack: Stack) -> Stack:
+    """Return a stack of any number of dimensions as (dates, series); a view where it lies in one piece."""
+    if stack.ndim < 2 or not 0 < len(stack) <= MOST_DATES:
+        raise ValueError(
+            f"the stack has the shape {stack.shape}, expected (dates, ...), 1 to {MOST_DATES} dates"
+        )
+    return flat_numbers(stack).reshape(len(stack), math.prod(stack.shape[1:]))
 
 
 def nodata_of(stack: Stack, nodata: float | None) -> Any:

@@ -5,10 +5,14 @@ every line closes; inside lies to the left of each line, seen with rows downward
 against each other.
 """
 
+from typing import Final
+
 import numpy as np
 from numba import njit
 
 from bluepeace_gis.kernels.neighbours import Cells, Codes, Reals
+
+_BLOCK: Final = 128  # squares that are looked at together: most of them hold no line
 
 
 @njit(cache=True, nogil=True)
@@ -92,6 +96,18 @@ def _reach(values: Codes, level: float) -> tuple[Cells, Cells]:
 
 
 @njit(cache=True, nogil=True)
+def _all_alike(values: Codes, row: int, begin: int, end: int, level: float) -> bool:
+    """Tell whether all cells of a part of a row and of the next lie on one side of the level."""
+    low = np.uint8(np.floor(level))
+    above = values[row, begin] > low
+    differ = np.uint8(0)
+    for column in range(begin, end):
+        differ |= np.uint8((values[row, column] > low) != above)
+        differ |= np.uint8((values[row + 1, column] > low) != above)
+    return differ == 0
+
+
+@njit(cache=True, nogil=True)
 def pieces(values: Codes, level: float) -> Cells:
     """Find the pieces of the lines in all squares between four cell centres.
 
@@ -108,28 +124,33 @@ def pieces(values: Codes, level: float) -> Cells:
         begin, end = columns, -1
         for r in (max(row, 0), min(row + 1, rows - 1)):
             begin, end = min(begin, first[r]), max(end, last[r])
-        for column in range(begin - 1, end + 1):
-            if 0 <= row < rows - 1 and 0 <= column < columns - 1:
-                a, b = values[row, column] > level, values[row, column + 1] > level
-                d, c = values[row + 1, column] > level, values[row + 1, column + 1] > level
-            else:
-                a, b = _level_at(values, row, column) > level, _level_at(values, row, column + 1) > level
-                d = _level_at(values, row + 1, column) > level
-                c = _level_at(values, row + 1, column + 1) > level
-            if a == b and b == c and c == d:
-                continue
-            enter, leave, enter2, leave2 = _turns(a + 2 * b + 4 * c + 8 * d)
-            if count + 2 > found.shape[0]:
-                grown = np.empty((2 * found.shape[0], 2), np.int64)
-                grown[:count] = found[:count]
-                found = grown
-            found[count, 0] = _crossing(row, column, enter, stride)
-            found[count, 1] = _crossing(row, column, leave, stride)
-            count += 1
-            if enter2 >= 0:
-                found[count, 0] = _crossing(row, column, enter2, stride)
-                found[count, 1] = _crossing(row, column, leave2, stride)
+        for start in range(begin - 1, end + 1, _BLOCK):
+            stop = min(start + _BLOCK, end + 1)
+            if row >= 0 and row < rows - 1 and start >= 0 and stop < columns:
+                if _all_alike(values, row, start, stop + 1, level):
+                    continue
+            for column in range(start, stop):
+                if 0 <= row < rows - 1 and 0 <= column < columns - 1:
+                    a, b = values[row, column] > level, values[row, column + 1] > level
+                    d, c = values[row + 1, column] > level, values[row + 1, column + 1] > level
+                else:
+                    a, b = _level_at(values, row, column) > level, _level_at(values, row, column + 1) > level
+                    d = _level_at(values, row + 1, column) > level
+                    c = _level_at(values, row + 1, column + 1) > level
+                if a == b and b == c and c == d:
+                    continue
+                enter, leave, enter2, leave2 = _turns(a + 2 * b + 4 * c + 8 * d)
+                if count + 2 > found.shape[0]:
+                    grown = np.empty((2 * found.shape[0], 2), np.int64)
+                    grown[:count] = found[:count]
+                    found = grown
+                found[count, 0] = _crossing(row, column, enter, stride)
+                found[count, 1] = _crossing(row, column, leave, stride)
                 count += 1
+                if enter2 >= 0:
+                    found[count, 0] = _crossing(row, column, enter2, stride)
+                    found[count, 1] = _crossing(row, column, leave2, stride)
+                    count += 1
     return found[:count].copy()
 
 

@@ -80,6 +80,23 @@ def count_between(
         counts[min(max((a - c - low) // width, 0), last)] += 1
 
 
+@njit(cache=True, nogil=True)
+def purer_between(
+    begin: int, end: int, first: Shorts, third: Shorts, mask: Codes, times: int, out: Codes
+) -> None:
+    """Tell which pixels ``begin`` to ``end - 1`` of a mask have little of the third band.
+
+    begin, end    of the flat arrays
+    first, third  (n,)  NODATA where unknown
+    mask          (n,)  pixels with 0 are left out
+    times         the third band, so many times, must not exceed the first
+    out           (n,)  changed: 1 or 0
+    """
+    for k in range(begin, end):
+        a, c = np.int32(first[k]), np.int32(third[k])
+        out[k] = np.uint8((mask[k] != 0) & (a != NODATA) & (c != NODATA) & (times * c <= a))
+
+
 def classes(
     first: Shorts, second: Shorts, third: Shorts, limits: Limits, *, threads: int | None = None
 ) -> Codes:
@@ -127,3 +144,20 @@ def counts(
     parts = tiles.each(count, Tiling(inside.size, 1, _SHARE), threads=threads)
     total: Cells = np.sum(parts, axis=0, dtype=np.int64)
     return total
+
+
+def purer(first: Shorts, third: Shorts, mask: Codes, times: int, *, threads: int | None = None) -> Codes:
+    """Tell which pixels of a mask have little of the third band; see :func:`purer_between`.
+
+    first, third, mask  any one shape
+    returns             the same shape, 1 or 0
+    """
+    out = np.empty(first.shape, np.uint8)
+    one, three = (np.ascontiguousarray(band).reshape(-1) for band in (first, third))
+    inside, answer = np.ascontiguousarray(mask).reshape(-1), out.reshape(-1)
+    tiles.each(
+        lambda part: purer_between(part.row, part.row + part.rows, one, three, inside, times, answer),
+        Tiling(answer.size, 1, _SHARE),
+        threads=threads,
+    )
+    return out

@@ -12,6 +12,16 @@ Runs = npt.NDArray[np.int32]
 
 ROW, START, END, PART = range(4)  # columns of the runs; END is the first column behind a run
 _MOST: Final = 2**31 - 1
+_BLOCK: Final = 128  # cells of a row that are looked at together: most of them are alike
+
+
+@njit(cache=True, nogil=True)
+def _all_alike(mask: Codes, row: int, begin: int, end: int, low: int, inside: bool) -> bool:
+    """Tell whether all cells of a part of a row lie inside, or all outside,."""
+    differ = np.uint8(0)
+    for column in range(begin, end):
+        differ |= np.uint8((mask[row, column] >= low) != inside)
+    return differ == 0
 
 
 @njit(cache=True, nogil=True)
@@ -23,24 +33,29 @@ def runs_of(mask: Codes, least: int) -> Runs:
     returns  (n, 4)  row, first column, first column behind it, and 0; row by row, from left to right
     """
     rows, columns = mask.shape
+    low = np.uint8(least)
     runs = np.empty((1024, 4), np.int32)
     count = 0
     for row in range(rows):
         before = False
-        for column in range(columns):
-            inside = mask[row, column] >= least
-            if inside == before:
+        for begin in range(0, columns, _BLOCK):
+            end = min(begin + _BLOCK, columns)
+            if _all_alike(mask, row, begin, end, low, before):
                 continue
-            if inside:
-                if count == runs.shape[0]:
-                    grown = np.empty((2 * count, 4), np.int32)
-                    grown[:count] = runs
-                    runs = grown
-                runs[count, ROW], runs[count, START], runs[count, PART] = row, column, 0
-            else:
-                runs[count, END] = column
-                count += 1
-            before = inside
+            for column in range(begin, end):
+                inside = mask[row, column] >= low
+                if inside == before:
+                    continue
+                if inside:
+                    if count == runs.shape[0]:
+                        grown = np.empty((2 * count, 4), np.int32)
+                        grown[:count] = runs
+                        runs = grown
+                    runs[count, ROW], runs[count, START], runs[count, PART] = row, column, 0
+                else:
+                    runs[count, END] = column
+                    count += 1
+                before = inside
         if before:
             runs[count, END] = columns
             count += 1
@@ -99,8 +114,10 @@ def sums(runs: Runs, parts: int, values: Codes) -> Reals:
     """
     total = np.zeros(parts, np.float64)
     for this in range(runs.shape[0]):
+        row, own = runs[this, ROW], 0  # whole numbers: the order of the sum is none of its business
         for column in range(runs[this, START], runs[this, END]):
-            total[runs[this, PART]] += values[runs[this, ROW], column]
+            own += np.int64(values[row, column])
+        total[runs[this, PART]] += own
     return total
 
 

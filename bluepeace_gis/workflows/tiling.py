@@ -1,4 +1,4 @@
-"""A season of one lattice as tasks: scenes decoded once, tiles combined one by one, joined at the end.
+"""Scenes of one lattice as tasks: decoded once, made into tiles one by one, joined at the end.
 
 What a tile becomes depends on what its tasks' arguments and inputs say and on nothing else, so that a
 tile once made stays valid while its scenes do, whatever else joins or leaves the archive.
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,56 @@ _DATED: Final = frozenset({"max", "min-snow"})
 
 
 @dataclass(frozen=True)
+class Making:
+    """What is made of the stack of a tile.
+
+    Parameters
+    ----------
+    function : str
+        The import path of the task's function; it begins with :func:`read_tile`.
+    arguments : {name: JSON value}
+        That it takes beside those of the reading, the same for every tile.
+    kinds : (str, ...)
+        The files each tile is written as.
+    answer_bytes : float
+        Of memory for each cell beside the stack: the answer and its writing.
+    file_bytes : float
+        Of the disk for each cell.
+    fixed_mb : float
+        Of memory for each task, whatever its tile.
+    inputs : (Path, ...)
+        Files that every task reads beside its scenes.
+    version : str
+        Raised when a tile would come out otherwise.
+    located : bool
+        Whether the function must know where on Earth its tile lies: its arguments then hold ``crs`` and
+        ``transform``, that of the tile.
+    """
+
+    function: str
+    arguments: Mapping[str, Any]
+    kinds: tuple[str, ...]
+    answer_bytes: float
+    file_bytes: float
+    fixed_mb: float = 0.0
+    inputs: tuple[Path, ...] = ()
+    version: str = METHOD_VERSION
+    located: bool = False
+
+
+def combining(statistic: Statistic, quantity: Quantity) -> Making:
+    """Describe how the observations of a season are combined; returns the making of its tiles."""
+    layers = len(quantity.layers)
+    return Making(
+        f"{__name__}:combine_tile",
+        {"statistic": statistic},
+        ("value", "count", "date") if statistic in _DATED else ("value", "count"),
+        ANSWER_BYTES * layers,
+        4 * layers + 6,
+    )
+
+
+@dataclass(frozen=True)
 class Job:
     """What is asked of one lattice.
 
@@ -51,7 +101,8 @@ class Job:
     lattice : Lattice
     scenes : {name: Scene}
         Those that lie on it.
-    statistic : str
+    making : Making
+        What each tile is made into.
     quantity : Quantity
     rejected : Flag
     side : int
@@ -61,30 +112,30 @@ class Job:
     name: str
     lattice: Lattice
     scenes: Mapping[str, Scene]
-    statistic: Statistic
+    making: Making
     quantity: Quantity
     rejected: Flag
     side: int
 
     @property
-    def dated(self) -> bool:
-        """Whether each cell has the date of one observation."""
-        return self.statistic in _DATED
-
-    @property
     def kinds(self) -> tuple[str, ...]:
         """What each tile is written as."""
-        return ("value", "count", "date") if self.dated else ("value", "count")
+        return self.making.kinds
 
     def tiles(self) -> Iterator[tuple[Place, list[str]]]:
         """Cut the lattice; tiles without any scene are left out."""
-        rows, columns = self.lattice.grid.shape
-        for row in range(0, rows, self.side):
-            for column in range(0, columns, self.side):
-                tile = Place(row, column, min(self.side, rows - row), min(self.side, columns - column))
-                names = [name for name, place in self.lattice.places.items() if place.common(tile)]
-                if names:
-                    yield tile, names
+        yield from tiles_of(self.lattice, self.side)
+
+
+def tiles_of(lattice: Lattice, side: int) -> Iterator[tuple[Place, list[str]]]:
+    """Cut a lattice; yields each tile on which something lies, with the names of what does."""
+    rows, columns = lattice.grid.shape
+    for row in range(0, rows, side):
+        for column in range(0, columns, side):
+            tile = Place(row, column, min(side, rows - row), min(side, columns - column))
+            names = [name for name, place in lattice.places.items() if place.common(tile)]
+            if names:
+                yield tile, names
 
 
 def decoded_first(scene: Scene, quantity: Quantity) -> bool:
@@ -155,54 +206,74 @@ def staging_tasks(job: Job) -> list[Task]:
 
 
 def tile_tasks(job: Job, folder: Path) -> list[Task]:
-    """List the tasks that combine tiles, from north-west to south-east."""
-    tasks = []
-    for tile, names in job.tiles():
-        sources = []
-        inputs: list[Path] = []
-        for name in names:
-            place = job.lattice.places[name]
-            staged = _staged(job, name) if decoded_first(job.scenes[name], job.quantity) else None
-            sources.append(
-                [name, place.row - tile.row, place.column - tile.column, place.rows, place.columns, staged]
-            )
-            inputs.append(job.scenes[name].path if staged is None else folder / staged)
-        stem = _stem(job, tile)
-        tasks.append(
-            Task(
-                name=f"tile_{job.name}_{tile.row}_{tile.column}",
-                function=f"{__name__}:combine_tile",
-                arguments={
-                    **_asked(job),
-                    "statistic": job.statistic,
-                    "rows": tile.rows,
-                    "columns": tile.columns,
-                    "sources": sources,
-                    "stem": stem,
-                },
-                inputs=inputs,
-                outputs=[tile_file(job, tile, kind) for kind in job.kinds],
-                memory_mb=tile_mb(tile.rows * tile.columns, _passes(job, names), job.quantity),
-                disk_mb=tile.rows * tile.columns * (4 * len(job.quantity.layers) + 6) / 1e6,
-                version=METHOD_VERSION,
-            )
+    """List the tasks that make tiles, from north-west to south-east."""
+    return [tile_task(job, tile, names, folder) for tile, names in job.tiles()]
+
+
+def tile_task(job: Job, tile: Place, names: Sequence[str], folder: Path) -> Task:
+    """Describe the task that makes one tile, on which the scenes of some names lie."""
+    making = job.making
+    sources = []
+    inputs: list[Path] = []
+    for name in names:
+        place = job.lattice.places[name]
+        staged = _staged(job, name) if decoded_first(job.scenes[name], job.quantity) else None
+        sources.append(
+            [name, place.row - tile.row, place.column - tile.column, place.rows, place.columns, staged]
         )
-    return tasks
+        inputs.append(job.scenes[name].path if staged is None else folder / staged)
+    stem = tile_stem(job.name, tile)
+    return Task(
+        name=f"tile_{job.name}_{tile.row}_{tile.column}",
+        function=making.function,
+        arguments={
+            **_asked(job),
+            **making.arguments,
+            **(located(job.lattice, tile) if making.located else {}),
+            "rows": tile.rows,
+            "columns": tile.columns,
+            "sources": sources,
+            "stem": stem,
+        },
+        inputs=[*inputs, *making.inputs],
+        outputs=[tile_file(job, tile, kind) for kind in job.kinds],
+        memory_mb=tile_mb(tile.rows * tile.columns, _passes(job, names), job.quantity, making),
+        disk_mb=tile.rows * tile.columns * making.file_bytes / 1e6,
+        version=making.version,
+    )
 
 
-def _stem(job: Job, tile: Place) -> str:
-    return f"{TILES}/{job.name}_{tile.row}_{tile.column}"
+def located(lattice: Lattice, tile: Place) -> dict[str, Any]:
+    """Tell a task where on Earth its tile lies: CRS and transform of the tile."""
+    grid = lattice.grid.window(tile.row, tile.row + tile.rows, tile.column, tile.column + tile.columns)
+    return {"crs": grid.crs.to_wkt(), "transform": list(grid.transform)[:6]}
 
 
-def tile_file(job: Job, tile: Place, kind: str) -> str:
+def tile_stem(name: str, tile: Place) -> str:
+    """Name the files of a tile of a lattice, below the run's folder, without what they hold."""
+    return f"{TILES}/{name}_{tile.row}_{tile.column}"
+
+
+class Tiled(Protocol):
+    """A lattice that is cut into tiles."""
+
+    @property
+    def name(self) -> str:
+        """Of the lattice, for files and tasks."""
+
+    def tiles(self) -> Iterator[tuple[Place, list[str]]]:
+        """Yield the tiles, with the names of what lies on them."""
+
+
+def tile_file(job: Tiled, tile: Place, kind: str) -> str:
     """Name the file of a tile, below the run's folder."""
-    return f"{_stem(job, tile)}_{kind}.tif"
+    return f"{tile_stem(job.name, tile)}_{kind}.tif"
 
 
-def tile_mb(cells: int, observed: int, quantity: Quantity) -> float:
-    """Estimate the memory that combining a tile takes, in MB."""
-    layers = len(quantity.layers)
-    return cells * layers * (2 * observed + READING_BYTES + ANSWER_BYTES) / 1e6
+def tile_mb(cells: int, observed: int, quantity: Quantity, making: Making) -> float:
+    """Estimate the memory that making a tile takes, in MB."""
+    stacked = len(quantity.layers) * (2 * observed + READING_BYTES)
+    return cells * (stacked + making.answer_bytes) / 1e6 + making.fixed_mb
 
 
 def _passes(job: Job, names: Sequence[str]) -> int:
@@ -248,6 +319,33 @@ def combine_tile(arguments: dict[str, Any], work: Path) -> dict[str, int]:
     {"covered", "seen", "observations"}
         Sums over the tile: cells that a scene covers, those that one saw clearly, and how often.
     """
+    seen, inside = read_tile(arguments, work)
+    answer = combine(seen, arguments["statistic"], _quantity(arguments))
+    write_tile(answer, arguments, work)
+    count = answer["count"]
+    return {
+        "covered": int(inside.sum()),
+        "seen": int((count > 0).sum()),
+        "observations": int(count.sum(dtype=np.int64)),
+    }
+
+
+def read_tile(arguments: Mapping[str, Any], work: Path) -> tuple[Stack, NDArray[np.bool_]]:
+    """Read what was seen of a tile: the first step of every tile task.
+
+    Parameters
+    ----------
+    arguments : {name: JSON value}
+        As :func:`tile_tasks` gives them.
+    work : path
+        The task's folder, in that of the run.
+
+    Returns
+    -------
+    seen : Stack
+    inside : (rows, columns) bool
+        Which cells of the tile a scene covers.
+    """
     quantity, rejected = _quantity(arguments), Flag(arguments["rejected"])
     sources: list[Source] = []
     for name, row, column, rows, columns, staged in arguments["sources"]:
@@ -260,15 +358,21 @@ def combine_tile(arguments: dict[str, Any], work: Path) -> dict[str, int]:
     tile = Place(0, 0, arguments["rows"], arguments["columns"])
     rasters.keep_blocks(BLOCKS_MB)
     seen = observations.stack(sources, tile, len(quantity.layers))
-    answer = combine(seen, arguments["statistic"], quantity)
+    return seen, covered(tile, [source.place for source in sources])
+
+
+def write_tile(answer: Mapping[str, NDArray[Any]], arguments: Mapping[str, Any], work: Path) -> None:
+    """Write what a tile was made into, (bands, rows, columns) for each kind of its making."""
     for kind, values in answer.items():
         mosaics.write_part(values, work / f"{arguments['stem']}_{kind}.tif")
-    count = answer["count"]
-    return {
-        "covered": int(covered(tile, [source.place for source in sources]).sum()),
-        "seen": int((count > 0).sum()),
-        "observations": int(count.sum(dtype=np.int64)),
-    }
+
+
+def tile_parts(job: Tiled, folder: Path, kind: str) -> list[mosaics.Part]:
+    """List the files of all tiles of a kind below the run's folder, to be joined."""
+    return [
+        mosaics.Part(tile.row, tile.column, tile.rows, tile.columns, folder / tile_file(job, tile, kind))
+        for tile, _ in job.tiles()
+    ]
 
 
 def covered(tile: Place, places: Iterable[Place]) -> NDArray[np.bool_]:

@@ -420,3 +420,19 @@ def test_each_layer_carries_its_own_style(tmp_path):
     path = features.write({"wells": points, "springs": points}, path)
     features.add_styles(path, {"wells": "<qgis>wells</qgis>", "absent": "<qgis/>"})
     assert path.read_bytes() == first
+
+
+def test_layers_of_a_file_are_listed_and_what_is_no_such_file_has_none(tmp_path):
+    layer = gpd.GeoDataFrame({"a": [1]}, geometry=[shapely.Point(0, 0)], crs="EPSG:4326")
+    features.write({"one": layer, "two": layer, "table": pd.DataFrame({"a": [1]})}, tmp_path / "x.gpkg")
+    assert features.names(tmp_path / "x.gpkg") == ["one", "two", "table"]
+    (tmp_path / "text.gpkg").write_text("no database", encoding="utf-8")
+    assert features.names(tmp_path / "text.gpkg") == []
+    assert features.names(tmp_path / "missing.gpkg") == []
+
+
+def test_a_table_without_places_is_read_in_the_ways_of_both_languages(tmp_path):
+    (tmp_path / "a.csv").write_text("имя;площадь\nТуюксу;2,5\n", encoding="cp1251")  # noqa: RUF001  # Russian
+    (tmp_path / "b.csv").write_text("имя,площадь\nТуюксу,2.5\n", encoding="utf-8")  # noqa: RUF001  # Russian
+    for name in ("a.csv", "b.csv"):
+        assert features.read_table(tmp_path / name).to_dict("list") == {"имя": ["Туюксу"], "площадь": [2.5]}

@@ -362,6 +362,25 @@ def test_an_index_beside_a_lone_landsat_product_is_not_a_part_of_it(tmp_path):
     assert index.scan([folder], previous=out).kept == 1
 
 
+def test_a_band_that_is_copied_beside_loose_files_later_is_seen(tmp_path):
+    made = [products.make_landsat(tmp_path / "made", name) for name in (LANDSAT_8, LANDSAT_9)]
+    root = tmp_path / "flat"
+    root.mkdir()
+    for product in made:
+        for file in product.folder.iterdir():
+            shutil.copy2(file, root)
+    late = root / made[0].band_file("red").name
+    late.rename(tmp_path / late.name)
+    out = make_index(root)  # each stands there by its MTL.json, which is no STAC
+    assert index.scan([root], previous=out).kept == 2
+
+    (tmp_path / late.name).rename(late)
+    again = index.scan([root], previous=out)
+
+    assert (again.kept, again.changed) == (1, 1)
+    assert all("red" in scene.bands for scene in again.scenes)
+
+
 # --- the one door ----------------------------------------------------------------------------------------
 
 

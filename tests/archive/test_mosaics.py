@@ -106,3 +106,17 @@ def test_a_tile_that_does_not_fit_is_named(tmp_path, row, rows):
         mosaics.join(
             [Part(row, 0, rows, 900, file)], GRID, tmp_path / "x.tif", dtype="uint8", descriptions=["class"]
         )
+
+
+def test_a_full_disk_is_told_with_the_way_out_and_leaves_no_name(tmp_path, small_disk):
+    """GDAL names the cause in its own ways; the space left is told to be looked at in any case."""
+    ways_out = r"the disk is full\. Free space on it|Check the space left on the disk"
+    sentence = rf"not written: .*({ways_out}) or choose another place\.$"
+    parts = cut(np.random.default_rng(1).random((1, *GRID.shape)).astype(np.float32), 512, tmp_path)
+
+    with pytest.raises(NotWritten, match=sentence):
+        mosaics.join(parts, GRID, small_disk / "index.tif", dtype="float32", descriptions=["ndvi"])
+    with pytest.raises(NotWritten, match=sentence):
+        mosaics.write_part(np.random.default_rng(1).random((1, 900, 900)), small_disk / "tile.tif")
+
+    assert not (small_disk / "index.tif").exists()

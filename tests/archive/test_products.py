@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from bluepeace_gis import disk
 from bluepeace_gis.archive.products import product, replacing, require_place
 from bluepeace_gis.errors import Cancelled, NotWritten
 
@@ -286,6 +287,28 @@ def test_a_disk_that_is_full_already_is_told_before_the_work(small_disk):
     with pytest.raises(NotWritten, match=r"the disk is full\. Free space on it or choose another --out\."):
         require_place(small_disk / "basins.gpkg")
     assert everything_in(small_disk) == ["filler"]
+
+
+def test_a_disk_too_full_for_the_text_of_a_lock_keeps_no_working_folder(small_disk):
+    """It still takes names."""
+    with contextlib.suppress(OSError), (small_disk / "filler").open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    with pytest.raises(OSError, match="No space left"):
+        disk.hold(small_disk / ".basins.work")
+    assert everything_in(small_disk) == ["filler"]
+
+    with pytest.raises(NotWritten, match=r"the disk is full\."), product(small_disk / "basins.gpkg"):
+        pytest.fail("there is no room to work in")
+    assert everything_in(small_disk) == ["filler"]
+
+
+def test_errors_name_the_product_and_not_the_folder_in_work(tmp_path):
+    with (
+        pytest.raises(NotWritten, match=rf"^{re.escape(str(tmp_path))}/map\.tif was .* another --out\.$"),
+        product(tmp_path / "map.tif") as work,
+    ):
+        raise NotWritten(f"{work / 'map.tif'} was not written: it failed. Choose another place.")
 
 
 def test_a_full_disk_leaves_the_older_product(small_disk):

@@ -245,6 +245,22 @@ def test_a_truncated_file_is_found_out(tmp_path, share, driver, name):
         rasters.read(whole)
 
 
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_a_truncated_jpeg_2000_is_an_error_however_many_threads_gdal_has(tmp_path, monkeypatch, share):
+    """Several threads of GDAL give zeros for the blocks that are cut off, without a word."""
+    monkeypatch.setenv("GDAL_NUM_THREADS", "4")
+    values = np.random.default_rng(1).integers(1, 9999, (256, 256), dtype=np.uint16)
+    path = file_of(
+        tmp_path / "dem.jp2", values, driver="JP2OpenJPEG",
+        REVERSIBLE="YES", QUALITY="100", blockxsize=64, blockysize=64,
+    )  # fmt: skip
+    np.testing.assert_array_equal(rasters.read(path), values)
+    os.truncate(path, int(path.stat().st_size * share))
+
+    with pytest.raises(BadInput, match="trunc"):
+        rasters.read(path)
+
+
 def test_a_file_whose_writer_was_killed_before_its_first_block_is_found_out(path):
     """It opens, has the right shape and would read as zeros."""
     file_of(path, np.zeros((600, 600), dtype=np.float32), sparse_ok=True, tiled=True)

@@ -392,6 +392,29 @@ def test_a_scene_from_an_item_survives_the_index(loose, tmp_path):
     assert index.scan([path], previous=out).changed == 1
 
 
+def test_the_second_run_lists_what_a_stac_file_lists_again(loose, tmp_path):
+    """Products that lie elsewhere and items that were refused, too: no row of the index tells of them."""
+    native = products.make_landsat(tmp_path / "native", "LC09_L2SP_152032_20230731_20230802_02_T1")
+    item, remote, delivered = (landsat_item(loose.folder.name) for _ in range(3))
+    remote["id"] = "remote"
+    for asset in remote["assets"].values():
+        asset["href"] = "https://archive.example/" + asset["href"]
+    delivered["id"] = native.name
+    delivered["assets"] = {"red": {"href": str(native.band_file("red"))}}
+    path = put({"type": "FeatureCollection", "features": [item, remote, delivered]}, tmp_path / "all.json")
+    out = tmp_path / "scenes.gpkg"
+    found = index.scan([path])
+    features.write(index.layers(found, tmp_path), out, geometry_types=index.GEOMETRY_TYPES)
+
+    again = index.scan([path], previous=out)
+
+    assert len(found.entries) == 2
+    assert [entry.scene.name for entry in again.entries] == [entry.scene.name for entry in found.entries]
+    assert again.broken == found.broken
+    assert "remote" in again.broken[0].reason
+    assert again.vanished == again.elsewhere == ()
+
+
 def sentinel_item(folder, *, baseline="05.09", offset=-0.1, tif="jp2"):
     """An item as stactools-packages/sentinel2 makes it, of a product without its XML."""
     granule = next(folder.glob("GRANULE/*/IMG_DATA"))
@@ -457,6 +480,22 @@ def test_the_offset_of_sentinel_2_follows_from_baseline_and_pixels_not_from_the_
     (scene,), _ = stac.read(put(sentinel_item(folder, offset=0), tmp_path / "item.json"))
     assert scene.bands["red"].offset == pytest.approx(-0.1)
     assert any("which its pixels contradict" in finding for finding in scene.findings)
+
+
+def test_an_item_of_sentinel_2_without_scales_has_those_of_the_products(cut_safe, tmp_path):
+    """The Planetary Computer's items state neither scale nor offset."""
+    item = sentinel_item(cut_safe(-1000))
+    for asset in item["assets"].values():
+        asset.pop("raster:bands", None)
+    del item["assets"]["visual"]
+    (scene,), refused = stac.read(put(item, tmp_path / "item.json"))
+    assert refused == []
+    assert (scene.bands["red"].scale, scene.bands["red"].offset) == pytest.approx((1e-4, -0.1))
+    reflectance = scene.reflectance("red")["red"]
+    assert 0 < float(reflectance.median()) < 0.5
+    assert [told for told in scene.findings if "no scale" in told] == [
+        "The item states no scale of blue, red, nir; 0.0001 was taken."
+    ]
 
 
 def test_an_item_whose_baseline_the_pixels_contradict_is_refused(cut_safe, tmp_path):

@@ -419,6 +419,30 @@ def test_the_plan_is_what_the_run_then_does(tmp_path):
     assert (only.todo, only.done, only.left) == (0, 2, 2)
 
 
+def test_what_others_write_first_is_not_missing_in_the_plan(tmp_path):
+    folder = tmp_path / "run"
+    first = [writing(1), writing(2)]
+    then = [
+        Task(f"c{n}", "errands:copy", {"input": str(folder / f"t{n}.txt"), "output": f"c{n}.txt"},
+             [folder / f"t{n}.txt"], [f"c{n}.txt"], memory_mb=1)
+        for n in (1, 2)
+    ]  # fmt: skip
+    gone = Task("gone", "errands:copy", {}, [folder / "t1.txt", tmp_path / "no.tif"], ["g.txt"], memory_mb=1)
+
+    before = plan([*then, *first, gone], folder=folder)
+    assert (before.tasks, before.todo, before.done) == (5, 4, 0)
+    assert [name for name, _ in before.missing] == ["gone"]
+
+    run(first, folder=folder).require_all()
+    run(then, folder=folder, resume=True).require_all()
+    after = plan([*first, *then], folder=folder, resume=True)
+    assert (after.todo, after.done) == (0, 4)
+
+    (folder / "t2.txt").write_text("foreign")  # is written again, and so is what was made of it
+    mended = plan([*first, *then], folder=folder, resume=True)
+    assert (mended.todo, mended.done) == (2, 2)
+
+
 # --- killed, raced, cancelled ----------------------------------------------------------------------------
 
 MANY = """

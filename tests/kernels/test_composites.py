@@ -121,6 +121,51 @@ def test_a_pixel_is_taken_over_whole_or_not_at_all(kernel):
     np.testing.assert_array_equal(observation, [[1, 12, 13, NONE, 5], [2, 22, 23, NONE, NONE]])
 
 
+@both(composites.largest_of_periods_between)
+def test_each_period_has_its_own_maximum_and_date(kernel):
+    # dates 0 to 3 in the periods 1, 0, 1, none; period 2 has none
+    stack = np.array([[4, 7, NONE], [3, NONE, NONE], [4, 8, NONE], [9, 9, 9]], np.int16)
+    value, date = np.full((3, 3), 5, np.int16), np.full((3, 3), 5, np.int16)
+    count = np.full((3, 3), 5, np.uint16)
+    kernel(0, 3, stack, np.int16(NONE), np.array([1, 0, 2]), np.array([0, 1, 3, 3]), value, date, count)
+    np.testing.assert_array_equal(value, [[3, NONE, NONE], [4, 8, NONE], [NONE] * 3])
+    np.testing.assert_array_equal(date, [[1, -1, -1], [0, 2, -1], [-1] * 3])
+    np.testing.assert_array_equal(count, [[1, 0, 0], [2, 2, 0], [0] * 3])
+
+
+@given(drawn=stacks(), data=st.data())
+def test_maxima_of_periods_are_those_of_their_dates_alone(drawn, data):
+    stack, nodata = drawn
+    numbers = st.integers(-1, 3)
+    period = np.array(data.draw(st.lists(numbers, min_size=len(stack), max_size=len(stack))))
+    found = composites.largest_of_periods(stack, period, nodata, periods=5, threads=1)
+    for one in range(5):
+        dates = np.flatnonzero(period == one)
+        if dates.size == 0:
+            assert (found.count[one] == 0).all()
+            assert (found.date[one] == composites.NO_DATE).all()
+            assert np.isnan(in_float64(found.value[one], nodata)).all()
+            continue
+        alone = composites.largest(stack[dates], nodata, threads=1)
+        np.testing.assert_array_equal(found.value[one], alone.value)
+        np.testing.assert_array_equal(found.count[one], alone.count)
+        when = np.where(alone.date < 0, composites.NO_DATE, dates[alone.date])
+        np.testing.assert_array_equal(found.date[one], when)
+
+
+def test_periods_of_a_table_and_what_does_not_fit():
+    table = np.array([[1.0, np.nan], [2.0, 5.0]], np.float32)
+    found = composites.largest_of_periods(table, [0, 0])
+    np.testing.assert_array_equal(found.value, [[2, 5]])
+    for period, periods, words in (
+        ([0], None, "whole numbers"),
+        ([0, 3], 3, "above all"),
+        ([-1, -1], None, "at least 1"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            composites.largest_of_periods(table, period, periods=periods)
+
+
 @given(drawn=stacks())
 def test_extremes_equal_numpy(drawn):
     stack, nodata = drawn

@@ -51,3 +51,17 @@ def test_shape_and_threads_do_not_change_the_answer():
     limits = np.array([400, 0, 100], np.int32)
     counts = contrast.counts(*bands, zone, limits, 50)
     assert counts.sum() == (bands[1].astype(int) - bands[2] > 400).sum()
+
+
+@pytest.mark.parametrize(
+    "kernel", [contrast.purer_between, contrast.purer_between.py_func], ids=["compiled", "python"]
+)
+def test_purer_is_what_holds_little_of_the_third_band(kernel):
+    first = np.array([4000, 4000, 4000, 4000, NODATA, 3000, 0], np.int16)
+    third = np.array([1000, 1001, -500, 500, 0, NODATA, 0], np.int16)
+    mask = np.array([1, 1, 1, 0, 1, 1, 1], np.uint8)
+    out = np.full(7, 9, np.uint8)
+    kernel(0, 7, first, third, mask, 4, out)
+    assert out.tolist() == [1, 0, 1, 0, 0, 0, 1]
+    again = contrast.purer(first.reshape(1, 7), third.reshape(1, 7), mask.reshape(1, 7), 4)
+    assert again.tolist() == [out.tolist()]

@@ -16,7 +16,7 @@ import pytest
 import rasterio
 import safe_files as safe
 from asked import COMMAND, lines, run
-from landsat_files import CLEAR, CLOUD, LEFT, TOP, make_landsat, make_tar
+from landsat_files import CLEAR, CLOUD, LEFT, TOP, make_landsat, make_tar, write_tiff
 from rasterio.windows import Window
 from rio_cogeo.cogeo import cog_validate
 from schedulers import with_two_workers
@@ -197,7 +197,7 @@ def test_products_are_cogs_with_record_style_and_picture(archive, tmp_path):
     assert all(link["file:checksum"].startswith("1220") for link in links)
     assert record["properties"]["start_datetime"].startswith("2023-06-01T06:07:08")
     assert record["properties"]["end_datetime"].startswith("2023-08-04")
-    assert record["properties"]["bluepeace:parameters"]["from_"] == "2023-06-01"
+    assert record["properties"]["bluepeace:parameters"]["from"] == "2023-06-01"
     assert "singlebandpseudocolor" in value.with_suffix(".qml").read_text(encoding="utf-8")
     assert [place.name for place in tmp_path.iterdir()] == ["out"]  # no working folder stays
 
@@ -277,6 +277,23 @@ def test_a_study_area_cuts_what_is_computed(archive, tmp_path):
     assert np.array_equal(cut, whole[40:70, 50:90], equal_nan=True)
 
 
+def test_a_study_area_between_the_scenes_of_a_lattice_is_told(tmp_path):
+    folder = tmp_path / "archive"
+    make_archive(folder, days=DAYS[:1])
+    make_archive(folder, days=DAYS[1:2], top=TOP - 30 * 400)  # the lattice holds both and the gap
+    middle = box(LEFT + 300, TOP - 30 * 300, LEFT + 600, TOP - 30 * 290)
+    area = tmp_path / "area.gpkg"
+    gpd.GeoDataFrame(geometry=[middle], crs="EPSG:32642").to_file(area)
+
+    told = run(
+        "season", folder, "--from", "2023-06-01", "--to", "2023-08-31", "--statistic", "median",
+        "--area", area, "--out", tmp_path / "out",
+    )  # fmt: skip
+
+    assert told.returncode == 2
+    assert "No scene covers the study area" in told.stderr
+
+
 def make_sentinel(folder, suffix, tiles=("T42TWL",)):
     """Two dates of a tile, and of its neighbour that overlaps it, as ESA's zips."""
     for number, day in enumerate(("20230615T060639", "20230705T060639")):
@@ -342,6 +359,133 @@ def test_dry_run_tells_scenes_gaps_and_needs_and_writes_nothing(archive, tmp_pat
     assert "no scene for 31 days, 2023-05-01 to 2023-05-31" in told.stdout
     assert "1 tasks: 1 to do" in told.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+def test_dry_run_counts_what_is_decoded_first_and_finds_nothing_missing(tmp_path):
+    folder = make_sentinel(tmp_path / "in", "jp2")
+
+    told = run(
+        "season", folder, "--from", "2023-06-01", "--to", "2023-08-31", "--statistic", "median",
+        "--out", tmp_path / "out", "--dry-run", "--progress", "json",
+    )  # fmt: skip
+    made = ask(folder, tmp_path / "out")
+    again = ask(folder, tmp_path / "out", resume=True, dry_run=True)
+
+    assert "is not there" not in told.stdout
+    numbers = lines(told.stdout)[-1]["result"]["numbers"]
+    assert numbers["tasks"] == 2 + made.numbers["tiles"]
+    assert numbers["scenes"] == made.numbers["scenes"] == 2
+    on_disk = sum(path.stat().st_size for path in made.outputs.values() if path.suffix == ".tif")
+    assert numbers["disk_mb"] > on_disk / 1e6
+    assert again.numbers["tasks"] == 0
+    assert any("left as it is" in sentence for sentence in again.sentences)
+
+
+def make_plain(folder, name, day, number, **more):
+    """A GeoTIFF described by a file beside it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    values = surface(number, (40, 50))
+    write_tiff(
+        folder / f"{name}.tif",
+        np.stack([np.round(values[band] * 10_000) for band in ("red", "nir")]).astype(np.uint16),
+        nodata=0,
+    )
+    described = {"time": f"{day}T06:00:00Z", "bands": {"red": 1, "nir": 2}, "scale": 1e-4, **more}
+    (folder / f"{name}.scene.json").write_text(json.dumps(described), encoding="utf-8")
+    return values
+
+
+def test_scenes_of_one_name_in_folders_of_their_own_are_all_seen(tmp_path):
+    days = ("2023-06-01", "2023-06-17", "2023-07-03")
+    seen = [make_plain(tmp_path / "in" / day, "scene", day, n) for n, day in enumerate(days)]
+
+    made = ask(tmp_path / "in", tmp_path / "out", statistic="max")
+
+    assert made.numbers["scenes"] == 3
+    index = [(each["nir"] - each["red"]) / (each["nir"] + each["red"]) for each in seen]
+    assert (read(made.outputs["plain_epsg32642_30m_count"]) == 3).all()
+    np.testing.assert_allclose(read(made.outputs["plain_epsg32642_30m"], 1), np.max(index, 0), atol=1e-3)
+    record = json.loads(made.outputs["plain_epsg32642_30m"].with_suffix(".json").read_text(encoding="utf-8"))
+    links = [link["href"] for link in record["links"] if link["rel"] == "derived_from"]
+    assert sum(link.endswith("scene.tif") for link in links) == 3
+
+
+_OF_JPEG_2000 = ("driver", "count", "height", "width", "dtype", "crs", "transform")
+
+
+def test_scenes_of_any_name_are_decoded_into_files_of_their_own(tmp_path):
+    """Items of others have names that no file can have."""
+    folder = make_sentinel(tmp_path / "in", "jp2")
+    index = run("scenes", folder, "--out", tmp_path / "s.gpkg")
+    assert index.returncode == 0
+    items = json.loads((tmp_path / "s.items.json").read_text(encoding="utf-8"))
+    granules = []
+    for number, item in enumerate(items["features"]):
+        item["id"] = f"S2: {'я' * 150}/{number}"
+        item["properties"]["datetime"] = f"2023-0{6 + number}-15T06:06:39Z"  # no orbit tells them apart
+        del item["assets"]["product"]
+        granules.append(item)
+        item["assets"]["scl"] = item["assets"].pop("quality")
+        for key, asset in item["assets"].items():  # loose files, which say nothing themselves
+            with rasterio.open(asset["href"]) as file:
+                values, profile = file.read(), {**file.profile, "driver": "JP2OpenJPEG"}
+            profile = {name: profile[name] for name in _OF_JPEG_2000}
+            place = tmp_path / "loose" / f"{number}_{key}.jp2"
+            place.parent.mkdir(exist_ok=True)
+            with rasterio.open(place, "w", **profile | {"REVERSIBLE": "YES", "QUALITY": "100"}) as file:
+                file.write(values)
+            asset["href"] = str(place)
+    (tmp_path / "odd.json").write_text(json.dumps(items), encoding="utf-8")
+
+    whole = ask(folder, tmp_path / "whole").outputs
+    made = season([tmp_path / "odd.json"], from_=JUNE, to=AUGUST, statistic="median", out=tmp_path / "out")
+
+    lattice = "sentinel-2_epsg32642_10m"
+    assert made.numbers["scenes"] == len(granules) == 2
+    assert np.array_equal(read(made.outputs[lattice]), read(whole[lattice]), equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    ("out", "sentence"),
+    [
+        ("file/out", "its folder is a file"),
+        ("file", "is a file; the name of a folder"),
+        ("n" * 250, "name of 250 bytes"),
+    ],
+    ids=["below a file", "a file", "too long"],
+)
+def test_a_place_that_takes_no_files_is_refused_before_scenes_are_looked_for(tmp_path, out, sentence):
+    (tmp_path / "file").touch()
+
+    told = run(
+        "season", tmp_path / "no archive", "--from", "2023-06-01", "--to", "2023-08-31", "--statistic", "max",
+        "--out", tmp_path / out,
+    )  # fmt: skip
+
+    assert told.returncode == 2
+    assert sentence in told.stderr
+    assert "another --out" in told.stderr or "Choose" in told.stderr
+    assert [place.name for place in tmp_path.iterdir()] == ["file"]
+
+
+def test_the_folder_one_stands_in_takes_composites(archive, tmp_path):
+    folder, _ = archive
+    (tmp_path / "here").mkdir()
+
+    told = run(
+        "season", folder, "--from", "2023-06-01", "--to", "2023-08-31", "--statistic", "median",
+        "--out", ".", cwd=tmp_path / "here",
+    )  # fmt: skip
+
+    assert told.returncode == 0
+    assert len(list((tmp_path / "here").glob("*.tif"))) == 2
+    assert [place.name for place in tmp_path.iterdir()] == ["here"]
+
+
+def test_the_record_says_truly_what_was_resampled(tmp_path):
+    made = ask(make_sentinel(tmp_path / "in", "tif"), tmp_path / "out", statistic="geomedian").outputs
+    record = made["sentinel-2_epsg32642_10m"].with_suffix(".json")
+    assert "bilinear" in json.loads(record.read_text(encoding="utf-8"))["properties"]["processing:lineage"]
 
 
 @pytest.mark.parametrize(

@@ -339,17 +339,33 @@ def _files_in(folder: Path) -> list[str]:
 
 def _names_in(folder: Path, prefix: str) -> list[str]:
     with os.scandir(folder) as entries:
-        return [prefix + entry.name for entry in entries if entry.is_file() and _is_member(entry.name)]
+        return [prefix + entry.name for entry in entries if leads_to_file(entry) and _is_member(entry.name)]
 
 
 def _names_below(folder: Path, prefix: str, depth: int) -> list[str]:
     names = []
     with os.scandir(folder) as entries:
-        folders = sorted(entry.name for entry in entries if entry.is_dir())
+        folders = sorted(entry.name for entry in entries if leads_to_folder(entry))
     for name in folders if depth else []:
         names += _names_in(folder / name, f"{prefix}{name}/")
         names += _names_below(folder / name, f"{prefix}{name}/", depth - 1)
     return names
+
+
+def leads_to_file(entry: os.DirEntry[str]) -> bool:
+    """Tell whether a name in a folder is a file, or a link to one; a link in a circle is neither."""
+    try:
+        return entry.is_file()
+    except OSError:
+        return False
+
+
+def leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    """Tell whether a name in a folder is a folder, or a link to one; a link in a circle is neither."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _one_line(error: BaseException) -> str:

@@ -130,7 +130,9 @@ def open(container: Container) -> Scene:  # noqa: A001  # read as hls.open, like
         bands={name: _band(name, wanted[name], container.source(file)) for name, file in members.items()},
         quality=None
         if fmask is None
-        else Quality(source=container.source(fmask), position=1, resolution_m=RESOLUTION_M, flags=_flags()),
+        else Quality(
+            source=container.source(fmask), position=1, resolution_m=RESOLUTION_M, flags=flag_table()
+        ),
         findings=tuple(findings),
     )
 
@@ -218,7 +220,8 @@ def _time(tags: Mapping[str, str], stated: str, container: Container) -> dt.date
 
 
 @lru_cache(maxsize=1)
-def _flags() -> NDArray[np.uint8]:
+def flag_table() -> NDArray[np.uint8]:
+    """Give the bits of ``Flag`` for every code of Fmask: (256,), read-only, one for all scenes."""
     codes = np.arange(256)
     flags: NDArray[Any] = np.zeros(256, np.uint8)
     for bit, flag in FMASK_BITS.items():

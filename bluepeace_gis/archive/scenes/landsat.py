@@ -409,7 +409,7 @@ def _quality(
         source=container.source(member),
         position=1,
         resolution_m=mtl.number("PROJECTION_ATTRIBUTES", "GRID_CELL_SIZE_REFLECTIVE"),
-        flags=_flags(),
+        flags=flag_table(),
         saturation=None if saturation is None else container.source(saturation),
         saturation_bits=bits,
         defects=0 if oli else RADSAT_DROPPED_TM,
@@ -418,7 +418,8 @@ def _quality(
 
 
 @lru_cache(maxsize=1)
-def _flags() -> NDArray[np.uint8]:
+def flag_table() -> NDArray[np.uint8]:
+    """Give the bits of ``Flag`` for every code of QA_PIXEL: (65536,), read-only, one for all scenes."""
     codes = np.arange(1 << 16, dtype=np.uint16)
     flags = np.zeros(codes.shape, np.uint8)
     for bit, flag in QA_BITS.items():

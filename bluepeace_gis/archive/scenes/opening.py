@@ -70,6 +70,8 @@ def open_scene(
         return plain.open(path, bands=bands, time=time, sun=sun)
     container = _container_of(path)
     sensor = None if container is None else _sensor_of(container)
+    if container is not None and not path.is_dir():
+        _refuse_archives_in(container)
     if sensor is not None and container is not None:
         if bands or time or sun:
             raise BadInput(
@@ -144,7 +146,9 @@ def _walk(folder: Path, folders: set[tuple[int, int]], *, plain_tiffs: bool) -> 
         folders.add((status.st_dev, status.st_ino))
         with os.scandir(folder) as entries:
             names = sorted(
-                (entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith(".")
+                (entry.name, containers.leads_to_folder(entry))
+                for entry in entries
+                if not entry.name.startswith(".")
             )
     except OSError as error:
         log.warning("%s cannot be listed (%s); scenes in it are not found.", folder, error.strerror)
@@ -202,6 +206,35 @@ def _standing_for(path: Path) -> Path:
     return path
 
 
+def is_of_product(path: Path) -> bool:
+    """Tell by its name whether a file is one that a product is delivered with, such as its MTL.json."""
+    for sensor in LOOSE:
+        product = sensor.product_of(path.name)
+        if product is not None and path.name in set(sensor.files_of(product)):
+            return True
+    return False
+
+
+def files_of(path: Path) -> list[Path]:
+    """List the files of a product that lie among others, by the file that stands for it.
+
+    Parameters
+    ----------
+    path : path
+        What :func:`find` gave.
+
+    Returns
+    -------
+    list of Path
+        Empty if the name is that of no product.
+    """
+    for sensor in LOOSE:
+        product = sensor.product_of(path.name)
+        if product is not None:
+            return [path.parent / name for name in containers.beside(path, sensor.files_of(product)).names()]
+    return []
+
+
 def _listed_in(index: Path) -> Iterator[Path]:
     """Read the paths of an index of scenes; those that are relative begin at its folder."""
     try:
@@ -233,6 +266,16 @@ def _container_of(path: Path) -> containers.Container | None:
 
 def _sensor_of(container: containers.Container) -> ModuleType | None:
     return next((sensor for sensor in SENSORS if sensor.recognise(container)), None)
+
+
+def _refuse_archives_in(container: containers.Container) -> None:
+    names = container.names()
+    packed = [name for name in names if name.lower().endswith(containers.ARCHIVES)]
+    if packed and len(packed) == len(names):
+        raise BadInput(
+            f"{container.path} holds archives ({', '.join(packed[:3])}{', ...' * (len(packed) > 3)}), which "
+            "cannot be read inside another one. Unpack the outer one; those in it can stay as they are."
+        )
 
 
 def _holds_a_scene(path: Path) -> bool:

@@ -161,14 +161,14 @@ def open(container: Container) -> Scene:  # noqa: A001  # read as sentinel2.open
         baseline=next((f"{known:05.2f}" for known in baselines.values()), None),
         sun=tile.sun,
         bands=bands,
-        quality=Quality(container.source(scl.member), 1, float(scl.metres), _scl_table()) if scl else None,
+        quality=Quality(container.source(scl.member), 1, float(scl.metres), flag_table()) if scl else None,
         findings=(*product.findings, *tile.findings, *missing),
     )
     if scene.footprint.is_empty:  # neither file describes it: the rim of the raster does
         scene = replace(scene, footprint=_outline(scene.grid(next(iter(bands)))))
     if product.decides:
         return replace(scene, findings=scene.findings + _contradictions(baselines, product))
-    return _decided(scene, baselines, product.state)
+    return with_decided_offset(scene, baselines, product.state)
 
 
 # --- what lies where -------------------------------------------------------------------------------------
@@ -310,7 +310,8 @@ def _rasters(layout: _Layout, product: "_Product") -> tuple[dict[str, _Raster], 
 
 
 @lru_cache(maxsize=1)
-def _scl_table() -> NDArray[np.uint8]:
+def flag_table() -> NDArray[np.uint8]:
+    """Give the bits of ``Flag`` for every code of the SCL: (256,), read-only, one for all scenes."""
     table = np.full(256, int(Flag.FILL), dtype=np.uint8)  # a code ESA does not know is no observation
     for code, flag in SCL_FLAGS.items():
         table[code] = int(flag)
@@ -595,8 +596,32 @@ def _contradictions(baselines: Mapping[str, float], product: _Product) -> tuple[
     return tuple(findings)
 
 
-def _decided(scene: Scene, baselines: Mapping[str, float], state: str) -> Scene:
-    """Decide the offset without a valid XML: names and pixels must agree."""
+def with_decided_offset(
+    scene: Scene, baselines: Mapping[str, float], state: str, *, way_out: str = _WAY_OUT
+) -> Scene:
+    """Decide the offset without a valid MTD_MSIL2A.xml: baselines and pixels must agree.
+
+    Parameters
+    ----------
+    scene : Scene
+        Whose bands have the scale of reflectance.
+    baselines : {who states it: processing baseline}
+    state : str
+        What is wrong with MTD_MSIL2A.xml: "missing", say.
+    way_out : str
+        What can be done where they do not agree, a sentence.
+
+    Returns
+    -------
+    Scene
+        With the offset of each band, and the evidence among its findings.
+
+    Raises
+    ------
+    BadInput
+        If no baseline is stated, the baselines contradict each other or the darkest pixels of blue
+        and red, or these have no values.
+    """
     said = {who: baseline for who, baseline in baselines.items() if baseline < HOME_MADE}
     stated = {baseline >= OFFSET_SINCE for baseline in said.values()}
     told = " and ".join(f"{who} states baseline {baseline:05.2f}" for who, baseline in said.items())
@@ -608,7 +633,7 @@ def _decided(scene: Scene, baselines: Mapping[str, float], state: str) -> Scene:
                 if said
                 else "no name states a baseline"
             )
-            + f"; so it is not known whether {-ADDED:g} must be subtracted. {_WAY_OUT}"
+            + f"; so it is not known whether {-ADDED:g} must be subtracted. {way_out}"
         )
     expected = stated.pop()
     asked = [name for name in ("blue", "red") if name in scene.bands]
@@ -621,7 +646,7 @@ def _decided(scene: Scene, baselines: Mapping[str, float], state: str) -> Scene:
         raise BadInput(
             f"{scene.path}: its MTD_MSIL2A.xml is {state}, {told}, and B02 and B04, whose darkest pixels "
             "would show "
-            f"whether {-ADDED:g} must be subtracted, hold no values. {_WAY_OUT}"
+            f"whether {-ADDED:g} must be subtracted, hold no values. {way_out}"
         )
     if (min(known) >= OFFSET_SEEN_FROM) != expected:
         seen = "at least" if expected else "below"
@@ -629,7 +654,7 @@ def _decided(scene: Scene, baselines: Mapping[str, float], state: str) -> Scene:
             f"{scene.path}: its MTD_MSIL2A.xml is {state}, and {told}, so that the darkest pixels should "
             f"have {seen} "
             f"{OFFSET_SEEN_FROM:g}; found {numbers}. Whether {-ADDED:g} must be subtracted is not known. "
-            f"{_WAY_OUT}"
+            f"{way_out}"
         )
     added = ADDED if expected else 0.0
     bands = {name: replace(band, offset=added * band.scale) for name, band in scene.bands.items()}

@@ -84,6 +84,23 @@ def test_links_are_followed_but_never_twice(archive, tmp_path):
     assert sorted(find(root)) == sorted(expected)
 
 
+def test_a_link_in_a_circle_hides_nothing_that_lies_beside_it(archive):
+    root, expected = archive
+    for folder in (root, *(place for place in root.rglob("*") if place.is_dir())):
+        (folder / "circle").symlink_to("circle")
+    assert list(find(root)) == expected
+    assert open_scene(next(path for path in expected if path.is_dir() and "LC" in path.name)) is not None
+
+
+@pytest.mark.parametrize("name", ["scene.tar", f"{OLI_2}.tar"])
+def test_an_archive_of_archives_is_told_with_the_way_out(tmp_path, landsat, tar, name):
+    inner = tar(landsat().folder)
+    with zipfile.ZipFile(tmp_path / "LC09_L2SP_all.zip", "w") as outer:
+        outer.write(inner, f"july/{name}")
+    with pytest.raises(BadInput, match=r"holds archives .* Unpack the outer one"):
+        open_scene(tmp_path / "LC09_L2SP_all.zip")
+
+
 def test_a_scene_under_two_names_counts_once(archive):
     root, expected = archive
     (root / "2010" / "z.tar").symlink_to(root / "2010" / "old name.tar")
