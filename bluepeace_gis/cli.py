@@ -69,6 +69,21 @@ app.command(
     help="Outline clean ice in scenes of the end of one summer.",
 )
 app.command(
+    "bluepeace_gis.workflows.irrigation:irrigation",
+    name="irrigation",
+    help="Map the irrigated land of a year and its seasons, and what was not observed of it.",
+)
+app.command(
+    "bluepeace_gis.workflows.irrigation_change:irrigation_change",
+    name="irrigation-change",
+    help="Tell from annual maps which irrigated land was kept, gained and lost, in each zone.",
+)
+app.command(
+    "bluepeace_gis.workflows.glacier_change:glacier_change",
+    name="glacier-change",
+    help="Compare glaciers of two dates, and say where a change can be told.",
+)
+app.command(
     "bluepeace_gis.workflows.sample_points:sample_points",
     name="sample-points",
     help="Draw points of a class map at random, to be labelled for `bluepeace area`.",

@@ -18,6 +18,7 @@ from bluepeace_gis.maps.labels import Labels
 
 SMALLEST_M: Final = 1_500.0
 CELLS: Final = 1500  # along the longer side of the map
+LABELS: Final = 8  # of the largest glaciers
 STRETCH_PERCENT: Final = (1.0, 99.0)
 NOT_SEEN: Final = "#6f6f6f"
 # Sizes in the panel are inches.
@@ -88,7 +89,9 @@ def glacier_picture(
         shown = [name for name in _SHOWN if name in layers and len(layers[name])]
         for level, name in enumerate(shown, start=2):
             _draw(sheet.map, layers[name].to_crs(grid.crs), name, view, level)
-        frame.draw_scale(sheet.map, view, Labels(sheet.map))
+        labels = Labels(sheet.map)
+        frame.draw_scale(sheet.map, view, labels)
+        _name_largest(layers["glaciers"], grid, labels)
         _draw_panel(sheet, facts, shown, curve)
         sheet.note(
             "False colours: short-wave infrared, near infrared, green. Grey: not seen. Areas on the "
@@ -141,6 +144,18 @@ def _draw(axes: Axes, layer: gpd.GeoDataFrame, name: str, view: frame.View, leve
                     zorder=level,
                 )
             )
+
+
+def _name_largest(glaciers: gpd.GeoDataFrame, grid: Grid, labels: Labels) -> None:
+    """Write name and area beside the largest glaciers."""
+    largest = glaciers.nlargest(LABELS, "area_km2").to_crs(grid.crs)
+    for _, glacier in largest.iterrows():
+        middle = glacier.geometry.representative_point()
+        name = glacier.get("glac_name")
+        area = f"{glacier['area_km2']:.2f} km²"
+        labels.place_beside(
+            f"{name}\n{area}" if isinstance(name, str) and name else area, middle.x, middle.y, size=7
+        )
 
 
 def _draw_panel(

@@ -33,6 +33,10 @@ PLANTS_RAMP: Final = (
 WATER_RAMP: Final = (
     (-0.6, "#faf3df"), (-0.2, "#e6dcc0"), (0.0, "#cde3f2"), (0.4, "#5f97c6"), (0.8, "#123f7a"),
 )  # fmt: skip
+# Years: the more of them, the darker.
+FREQUENCY_RAMP: Final = (
+    (0.0, "#faf6ea"), (25.0, "#e3d48c"), (50.0, "#8dbf9b"), (75.0, "#3c8f86"), (100.0, "#00332c"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -130,7 +134,14 @@ LAYERS: Final[dict[str, Style]] = {
         label='"point_id"',
     ),
     # glaciers.gpkg
-    "glaciers": Style("Glaciers", "polygon", fill="#d6ecf8", outline="#1c5a8a", width_mm=0.25),
+    "glaciers": Style(
+        "Glaciers",
+        "polygon",
+        fill="#d6ecf8",
+        outline="#1c5a8a",
+        width_mm=0.25,
+        label=_with_km2("coalesce(\"glac_name\", '')", "area_km2", digits=2),
+    ),
     "outlines_min": Style("Glaciers, least extent", "polygon", outline="#0b3c5d", width_mm=0.25, dash="dash"),
     "outlines_max": Style(
         "Glaciers, greatest extent", "polygon", outline="#5fa8d3", width_mm=0.25, dash="dot"
@@ -139,6 +150,23 @@ LAYERS: Final[dict[str, Style]] = {
     "unseen": Style(
         "Not seen (cloud, shadow, no data)", "polygon", fill="#e3e3e3", outline="#8c8c8c", width_mm=0.2
     ),
+    "intersects": Style("Divides between glaciers", "line", fill="#8c1d40", width_mm=0.3, dash="dash"),
+    # change.gpkg of glaciers: loss is brown and dark, what cannot be told stays open to the eye
+    "glacier_change": Style(
+        "Change of glaciers",
+        "polygon",
+        outline="#4d4d4d",
+        width_mm=0.2,
+        field="verdict",
+        classes=(
+            Class("loss", "loss", "#8c4a14"),
+            Class("gain", "gain", "#35a0b4"),
+            Class("not distinguishable", "not distinguishable", "#eee4c8"),
+            Class("not compared", "not compared", "#bdbdbd"),
+        ),
+    ),
+    "glaciers_before": Style("Glaciers before", "polygon", outline="#b5651d", width_mm=0.4),
+    "glaciers_after": Style("Glaciers after", "polygon", outline="#0b3c5d", width_mm=0.4),
     # bluepeace season: one band, darker the more there is of it
     "ndvi": Style("NDVI", "raster", ramp=PLANTS_RAMP),
     "ndsi": Style("Snow index (NDSI)", "raster", ramp=WATER_RAMP),
@@ -154,7 +182,7 @@ LAYERS: Final[dict[str, Style]] = {
         classes=(
             Class(0, "not observed", "#cfcfcf"),
             Class(1, "not irrigated", "#f7f1de"),
-            Class(2, "uncertain", "#dba951"),
+            Class(2, "uncertain", "#b58bb8"),
             Class(3, "irrigated", "#12665c"),
         ),
     ),
@@ -181,6 +209,14 @@ LAYERS: Final[dict[str, Style]] = {
             Class(4, "lost", "#a5611c"),
             Class(5, "intermittent", "#ecd9a4"),
         ),
+    ),
+    "irrigation_frequency": Style("Share of years irrigated, %", "raster", ramp=FREQUENCY_RAMP),
+    # change.gpkg of irrigation-change: over change.tif, so that areas stay open
+    "irrigation_change_zones": Style(
+        "Zones",
+        "polygon",
+        width_mm=0.5,
+        label="\"zone\" || '\\n' || format_number(\"change_ha\", 0) || ' ha'",
     ),
 }
 

@@ -105,7 +105,7 @@ def area(
     division = divide(land, strata)
     sampled = _read_points(points, land)
     random = _is_random(sampled, random, strata)
-    places = _zones(zones, zone_field)
+    places = named_zones(zones, zone_field)
     log.info("measuring", extra={"done": OPENED})
     cells = _count(division, places, sampled, random=random)
     census, labelled = _matched(division, cells, sampled, places, strata, random=random)
@@ -263,21 +263,42 @@ def _is_random(sampled: pd.DataFrame, asked: bool | None, strata: Path | None) -
 
 
 @dataclass(frozen=True)
-class _Zones:
+class Zones:
     """Polygons with their names; several of one name are one zone."""
 
     layer: gpd.GeoDataFrame
     names: tuple[str, ...]
     number: NDArray[np.int64]  # of each polygon, from 1
+    field: str | None = None  # the column of the names; None where they are numbers
 
     def burnt(self, grid: Grid) -> NDArray[np.int32]:
+        """Return the number of the zone of each cell (rows, columns) of a grid, 0 outside of all."""
         try:
             return polygons.burn(self.layer, grid, values=self.number.tolist())
         except OutsideGrid:  # not in these rows
             return np.zeros(grid.shape, np.int32)
 
 
-def _zones(path: Path | None, field: str | None) -> _Zones | None:
+def named_zones(path: Path | None, field: str | None) -> Zones | None:
+    """Read polygons with their names, as --zones and --zone-field give them.
+
+    Parameters
+    ----------
+    path : path or None
+        None, if no zones are asked for.
+    field : str or None
+        The column with the names; else name, else the first of texts, else they are numbered.
+
+    Returns
+    -------
+    Zones or None
+        Mended, in their own CRS.
+
+    Raises
+    ------
+    BadInput
+        If there is no such column, or a name is missing or reserved.
+    """
     if path is None:
         if field is not None:
             raise BadInput("--zone-field was given without --zones, the polygons. Give both.")
@@ -302,7 +323,8 @@ def _zones(path: Path | None, field: str | None) -> _Zones | None:
         )
     names = tuple(dict.fromkeys(text))
     layer = layer.set_geometry(polygons.mended(layer.geometry, "zones"))
-    return _Zones(layer, names, text.map({name: rank for rank, name in enumerate(names, 1)}).to_numpy())
+    ranks = text.map({name: rank for rank, name in enumerate(names, 1)}).to_numpy()
+    return Zones(layer, names, ranks, field)
 
 
 # Cells
@@ -338,7 +360,7 @@ class _Cells:
         return float(100 * lost / (seen + lost)) if lost else 0.0
 
 
-def _count(division: Division, places: _Zones | None, sampled: pd.DataFrame, *, random: bool) -> _Cells:
+def _count(division: Division, places: Zones | None, sampled: pd.DataFrame, *, random: bool) -> _Cells:
     """Go over the map once: add up areas, and look what lies under the points."""
     land, grid = division.land, division.land.grid
     unseen = land.code_of(defaults.NOT_OBSERVED)
@@ -424,7 +446,7 @@ def _on_the_map(cells: _Cells, sampled: pd.DataFrame, name: str, strata: Path | 
 
 
 def _matched(
-    division: Division, cells: _Cells, sampled: pd.DataFrame, places: _Zones | None, strata: Path | None, *,
+    division: Division, cells: _Cells, sampled: pd.DataFrame, places: Zones | None, strata: Path | None, *,
     random: bool,
 ) -> tuple[Census, pd.DataFrame]:  # fmt: skip
     """Leave out what cannot be used, say so, and put points and areas side by side."""
@@ -488,7 +510,7 @@ def _check_strata(table: pd.DataFrame, cells: _Cells, name: str) -> None:
         )
 
 
-def _warn_of_cut_zones(places: _Zones | None, cells: _Cells) -> None:
+def _warn_of_cut_zones(places: Zones | None, cells: _Cells) -> None:
     if places is None:
         return
     drawn = polygon_areas_m2(places.layer.geometry) / HA_M2
@@ -613,7 +635,7 @@ def _estimator(strata: Path | None, *, random: bool) -> str:
 # What is told
 
 
-def _zone_table(cells: _Cells, places: _Zones | None) -> pd.DataFrame:
+def _zone_table(cells: _Cells, places: Zones | None) -> pd.DataFrame:
     """List what of each zone was observed: classes and what was not add up to its cells' true area."""
     seen = cells.areas_ha.sum(axis=(1, 2))
     order = [*range(1, len(seen)), 0] if places is not None else []

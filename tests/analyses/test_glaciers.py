@@ -13,6 +13,8 @@ from pyproj import CRS
 from bluepeace_gis.analyses.glaciers import (
     COLUMNS,
     GEOMETRY_TYPES,
+    PART_COLUMNS,
+    SNOW_LINE_COLUMNS,
     Edit,
     Observed,
     Terrain,
@@ -21,6 +23,7 @@ from bluepeace_gis.analyses.glaciers import (
     edits_of,
     find_glaciers,
     is_ice,
+    snow_lines,
 )
 from bluepeace_gis.analyses.glaciers.classification import ICE, LAND, NODATA, SILTY, UNSEEN, WATER
 from bluepeace_gis.analyses.glaciers.threshold import BINS, plateau_of
@@ -114,7 +117,11 @@ def test_all_layers_and_columns_are_there_and_the_bounds_hold_the_best():
     layer = found.layers["glaciers"]
     assert tuple(layer.columns) == (*COLUMNS, "geometry")
     assert layer.src_date[0] == "2024-08-21T06:16:00"
-    assert np.isnan(layer.debris_km2[0])  # not mapped is not zero
+    assert np.isnan(layer.debris_km2[0])  # without elevations it is not looked for, which is not zero
+    assert tuple(found.parts.columns) == PART_COLUMNS
+    assert len(found.parts) == len(layer)
+    terms = found.parts[["edge_unc_km2", "threshold_unc_km2", "snow_unc_km2", "unseen_unc_km2"]]
+    assert layer.area_unc_km2.to_numpy() == pytest.approx(np.sqrt((terms**2).sum(axis=1)).to_numpy())
     best, least, most = (
         found.layers[name].geometry.union_all() for name in ("glaciers", "outlines_min", "outlines_max")
     )
@@ -163,7 +170,7 @@ def test_ice_on_a_lake_that_the_elevations_show_level_is_no_glacier():
     assert len(find_glaciers(observed(grid, bands), flat).layers["glaciers"]) == 2
 
 
-def test_snow_of_one_date_is_uncertainty_and_not_ice():
+def test_snow_that_another_date_shows_gone_is_no_ice_and_no_doubt():
     grid = grid_of()
     x, y = CENTRE
     snow = shapely.box(x + 1100, y - 400, x + 1900, y + 400)
@@ -176,9 +183,37 @@ def test_snow_of_one_date_is_uncertainty_and_not_ice():
         layer = found.layers["glaciers"]
         assert layer.area_km2[0] == pytest.approx(GLACIER.area / 1e6, rel=0.005)
         beside = snow.difference(shapely.Point(CENTRE).buffer(1200)).area / 1e6
-        assert layer.snow_unc_km2[0] == pytest.approx(beside / 2, rel=0.05)
+        assert layer.snow_unc_km2[0] < 0.02
         assert found.layers["outlines_max"].area_km2.sum() > layer.area_km2[0] + 0.9 * beside
     assert find_glaciers(observed(grid, clear)).layers["glaciers"].snow_unc_km2[0] < 0.02
+
+
+def test_ice_that_one_date_alone_saw_is_doubtful_as_often_as_snow_went_elsewhere():
+    grid = grid_of()
+    x, y = CENTRE
+    snow = shapely.box(x + 1000, y - 600, x + 2200, y + 600)
+    west = shares(shapely.box(x - 4000, y - 4000, x - 500, y + 4000), grid) > 0.5
+    snowy = scene(grid, (GLACIER, ICE_BANDS), (snow, (0.8, 0.7, 0.05)))
+    clear = [np.where(west, np.nan, band) for band in scene(grid, (GLACIER, ICE_BANDS))]
+    found = find_glaciers(observed(grid, snowy, clear))
+    layer = found.layers["glaciers"]
+    seen_again = shapely.union(GLACIER, snow).difference(shapely.box(x - 4000, y - 4000, x - 500, y + 4000))
+    gone = snow.difference(GLACIER).area / seen_again.area
+    once = GLACIER.intersection(shapely.box(x - 4000, y - 4000, x - 500, y + 4000)).area / 1e6
+    assert layer.snow_unc_km2[0] == pytest.approx(gone * once, rel=0.05)
+
+
+def test_patchy_snow_beside_a_glacier_is_left_out_and_told():
+    grid = grid_of()
+    x, y = CENTRE
+    patchy = shapely.box(x + 1000, y - 500, x + 1700, y + 500)
+    half = tuple(0.45 * white + 0.55 * rock for white, rock in zip((0.8, 0.7, 0.06), ROCK, strict=True))
+    found = find_glaciers(observed(grid, scene(grid, (patchy, half), (GLACIER, ICE_BANDS))))
+    layer = found.layers["glaciers"]
+    left_out = patchy.difference(GLACIER).area / 1e6
+    assert layer.area_km2[0] == pytest.approx(GLACIER.area / 1e6, rel=0.01)
+    assert layer.snow_unc_km2[0] == pytest.approx(left_out, rel=0.1)
+    assert found.layers["outlines_max"].geometry.union_all().buffer(10).contains(patchy)
 
 
 def test_unseen_ground_is_a_layer_and_a_number_and_never_loss():
@@ -290,6 +325,150 @@ def test_ice_in_shade_is_found_and_what_is_too_dark_is_unseen():
     found = find_glaciers(made, terrain)
     assert found.layers["glaciers"].geometry.union_all().buffer(1).contains(dim.buffer(-45))
     assert found.layers["unseen"].geometry.union_all().buffer(1).contains(dark.buffer(-45))
+
+
+# Ice under debris
+
+DEBRIS = (0.13, 0.16, 0.19)
+TONGUE = shapely.box(CENTRE[0] - 200, CENTRE[1] - 2600, CENTRE[0] + 200, CENTRE[1] - 1000)
+
+
+def valley(grid):
+    """Rise to the north by 12 degrees, between walls of 45 degrees that begin beside the tongue."""
+    row, column = np.indices(grid.shape)
+    t = grid.transform
+    x, y = t.c + t.a * (column + 0.5), t.f + t.e * (row + 0.5)
+    beside = np.maximum(np.abs(x - CENTRE[0]) - np.where(y > CENTRE[1] - 1000, 1500, 250), 0)
+    return 3000 + np.tan(np.radians(12)) * (y - y.min()) + beside
+
+
+def with_debris(grid, temperature_k=None, plants=None):
+    upper = shapely.Point(CENTRE).buffer(1100)
+    parts = [(TONGUE, DEBRIS), (upper, ICE_BANDS), *([] if plants is None else [(plants, (0.06, 0.4, 0.2))])]
+    made = Observed.nothing(grid, [SUMMER], grid.transform.a)
+    made.add(0, 0, *scene(grid, *parts), temperature_k=temperature_k)
+    return made
+
+
+def debris_of(found):
+    layer = found.layers["debris"]
+    return layer.geometry.union_all() if len(layer) else shapely.Point()
+
+
+def test_debris_below_clean_ice_is_a_candidate_beside_the_area_and_not_in_it():
+    grid = grid_of(30.0)
+    found = find_glaciers(with_debris(grid), terrain_of(grid, valley(grid)))
+    layer, candidates = found.layers["glaciers"], debris_of(found)
+    assert layer.area_km2[0] == pytest.approx(np.pi * 1.1**2, rel=0.01)
+    assert layer.debris_km2[0] == pytest.approx(found.layers["debris"].area_km2.sum())
+    assert layer.debris_km2[0] > 0.1
+    assert candidates.bounds[3] < CENTRE[1]  # never above
+    # gentle ground beside the lower margin may be ice as well; the slopes around the tongue are none
+    assert candidates.difference(TONGUE.buffer(120)).area < 0.25 * candidates.area
+    assert candidates.intersection(layer.geometry[0]).area < 1
+    assert found.layers["debris"].area_unc_km2.sum() > 3 * layer.edge_unc_km2[0]
+
+
+def test_temperature_confirms_a_long_tongue_and_denies_a_warm_one():
+    grid = grid_of(30.0)
+    z = valley(grid)
+    air = 300 - 0.006 * (z - z.min()) + np.random.default_rng(1).normal(0, 1, z.shape)
+    covered = shares(TONGUE, grid) > 0.5
+    terrain = terrain_of(grid, z)
+    alone = debris_of(find_glaciers(with_debris(grid), terrain)).area
+    cold = debris_of(find_glaciers(with_debris(grid, np.where(covered, air - 8, air)), terrain))
+    warm = debris_of(find_glaciers(with_debris(grid, air), terrain))
+    assert cold.area > 1.5 * alone
+    assert cold.intersection(TONGUE).area > 0.6 * TONGUE.difference(shapely.Point(CENTRE).buffer(1100)).area
+    assert cold.difference(TONGUE.buffer(60)).area < 0.1 * cold.area
+    assert warm.area < 0.2 * cold.area
+
+
+def test_plants_and_steep_ground_are_no_debris():
+    grid = grid_of(30.0)
+    meadow = TONGUE.buffer(400)
+    green = find_glaciers(with_debris(grid, plants=meadow), terrain_of(grid, valley(grid)))
+    assert debris_of(green).intersection(meadow.buffer(-60)).area == 0
+    steep = terrain_of(grid, 3 * valley(grid))
+    assert (find_glaciers(with_debris(grid), steep).layers["glaciers"].debris_km2 == 0).all()
+
+
+def test_what_people_removed_is_no_debris_either():
+    grid = grid_of(30.0)
+    terrain = terrain_of(grid, valley(grid))
+    found = find_glaciers(with_debris(grid), terrain, edits=[edit("remove", TONGUE.buffer(300))])
+    assert debris_of(found).intersection(TONGUE).area == 0
+
+
+# Snow lines
+
+
+def half_snow(grid, line, noise=0.02):
+    """Snow above a height on a hill of ice, ice below."""
+    z = hill(grid)
+    rng = np.random.default_rng(3)
+    snow = z > line
+    bands = [
+        np.where(snow, white, ice) for white, ice in zip((0.8, 0.7, 0.05), (0.4, 0.28, 0.02), strict=True)
+    ]
+    return z, [(band + rng.normal(0, noise, z.shape)).astype(np.float32) for band in bands], snow
+
+
+def glaciers_with_id(grid, *shapes):
+    return gpd.GeoDataFrame(
+        {"rgi_id": [f"G-{n}" for n in range(len(shapes))]}, geometry=list(shapes), crs=grid.crs
+    )
+
+
+def test_snow_line_and_share_of_accumulation_are_found_for_each_glacier():
+    grid = grid_of(30.0)
+    z, bands, snow = half_snow(grid, 4500.0)
+    high = shapely.Point(CENTRE).buffer(900)
+    whole = shapely.Point(CENTRE).buffer(3000).difference(high)
+    away = shapely.Point(600_000, 4_396_000).buffer(500)
+    layer = glaciers_with_id(grid, whole, high, away)
+    for crs in (None, "EPSG:4326"):
+        asked = layer if crs is None else layer.to_crs(crs)
+        table = snow_lines(asked, observed(grid, bands), terrain_of(grid, z))
+        assert tuple(table.columns) == SNOW_LINE_COLUMNS
+        assert table.rgi_id.tolist() == ["G-0", "G-1", "G-2"]
+        assert table.date.tolist() == ["2024-08-21T06:16:00"] * 3
+        assert table.snow_line_m[0] == pytest.approx(4500, abs=15)
+        assert 0 < table.snow_line_unc_m[0] <= 20
+        inside = shares(whole, grid) > 0.5
+        assert table.accumulation_area_ratio[0] == pytest.approx(snow[inside].mean(), abs=0.01)
+        assert table.accumulation_area_ratio[1] == pytest.approx(1, abs=0.01)
+        assert np.isnan(table.snow_line_m[1])  # it lies below this glacier
+        assert table.seen_share.tolist() == pytest.approx([1, 1, 0])
+
+
+def test_snow_lines_are_missing_where_snow_looks_like_ice_or_little_was_seen():
+    grid = grid_of(30.0)
+    z, bands, _ = half_snow(grid, 4500.0)
+    layer = glaciers_with_id(grid, shapely.Point(CENTRE).buffer(3000))
+    white = [np.full(grid.shape, value) for value in (0.8, 0.7, 0.05)]
+    noisy = [
+        (band + np.random.default_rng(1).normal(0, 0.05, band.shape)).astype(np.float32) for band in white
+    ]
+    fresh = snow_lines(layer, observed(grid, noisy), terrain_of(grid, z))
+    assert fresh[["snow_line_m", "accumulation_area_ratio"]].isna().all(axis=None)
+    east = np.indices(grid.shape)[1] > 100
+    cloudy = [np.where(east, np.nan, band) for band in bands]
+    table = snow_lines(layer, observed(grid, cloudy), terrain_of(grid, z))
+    inside = shares(layer.geometry[0], grid) > 0.5
+    assert table.seen_share[0] == pytest.approx((inside & ~east).sum() / inside.sum(), abs=0.01)
+    assert np.isnan(table.accumulation_area_ratio[0])
+
+
+def test_snow_lines_are_of_one_date_and_of_glaciers_with_ids():
+    grid = grid_of(30.0)
+    z, bands, _ = half_snow(grid, 4500.0)
+    layer = glaciers_with_id(grid, GLACIER)
+    with pytest.raises(BadInput, match="2 dates"):
+        snow_lines(layer, observed(grid, bands, bands), terrain_of(grid, z))
+    with pytest.raises(BadInput, match="rgi_id"):
+        snow_lines(layer.drop(columns="rgi_id"), observed(grid, bands), terrain_of(grid, z))
+    assert len(snow_lines(layer.iloc[:0], observed(grid, bands), terrain_of(grid, z))) == 0
 
 
 # The threshold

@@ -13,7 +13,15 @@ from pyproj import CRS
 from rasterio.features import rasterize
 from rasterio.warp import Resampling, reproject
 
-from bluepeace_gis.analyses.glaciers import Observed, find_glaciers, is_ice, require_late_summer
+from bluepeace_gis.analyses.glaciers import (
+    Observed,
+    Terrain,
+    find_glaciers,
+    is_ice,
+    require_late_summer,
+    snow_lines,
+    snow_threshold,
+)
 from bluepeace_gis.archive.scenes.checks import judge
 from bluepeace_gis.errors import BadInput
 from bluepeace_gis.geo.grid import Grid
@@ -87,6 +95,23 @@ def test_the_cirrus_band_in_the_place_of_short_wave_infrared_is_refused(real_dat
             assert any("swir1" in found.bands for found in stopped)
 
 
+def test_snow_is_told_from_ice_by_a_threshold_of_each_scene(labelled):
+    told = labelled[~one_spectrum(labelled) & labelled["class"].isin([SNOW, ICE])]
+    right = {}
+    for key, rows in told.groupby(["site_name", "image_date"]):
+        threshold = snow_threshold(rows["B8"])
+        share_of_ice = float((rows["class"] == ICE).mean())
+        if share_of_ice < 0.05:
+            assert np.isnan(threshold), key  # one kind alone is not parted
+            continue
+        right[key] = float(((rows["B8"] > threshold) == (rows["class"] == SNOW)).mean())
+    print({key: f"{share:.3f}" for key, share in right.items()})
+    assert len(right) == 4
+    # Rastner et al. (2019), doi:10.3390/rs11121410, map snow on glaciers with an accuracy of about 90 %
+    assert min(right.values()) >= 0.90
+    assert np.mean(list(right.values())) >= 0.95
+
+
 # --- the tongue of the Athabasca glacier, HLS S30 of 9 September 2020, digitised on the same image ---
 
 
@@ -96,7 +121,8 @@ def outlined(grid, green, nir, swir1, detail_m):
     return find_glaciers(made).layers["glaciers"]
 
 
-def test_tongue_of_athabasca_is_outlined_as_people_did(real_data):
+@pytest.fixture(scope="module")
+def athabasca(real_data):
     folder = real_data / "glacier/athabasca_s30"
     bands = []
     for name in ("B03", "B8A", "B11"):
@@ -104,6 +130,44 @@ def test_tongue_of_athabasca_is_outlined_as_people_did(real_data):
             numbers = file.read(1)
             bands.append(np.where(numbers == file.nodata, np.int16(-32768), numbers))
             grid = Grid(CRS(file.crs.to_wkt()), file.transform, file.shape)
+    with rasterio.open(folder / "athabasca_dem.tif") as file:
+        z = file.read(1)
+    made = Observed.nothing(grid, [DATE], 30.0)
+    made.add(0, 0, *bands)
+    return grid, bands, made, Terrain.of(grid.raster(z.astype(np.float32), name="dem"), grid)
+
+
+def test_debris_of_athabasca_lies_along_its_tongue_and_little_is_claimed_below(athabasca):
+    _, _, made, terrain = athabasca
+    found = find_glaciers(made, terrain)
+    debris = found.layers["debris"].geometry.union_all()
+    claimed = found.layers["debris"].area_km2.sum()
+    ice = found.layers["glaciers"].geometry.union_all()
+    # the debris-covered band on its north-western side, which the image shows, 481.6 to 482.6 km east
+    band = shapely.box(481_600, 5_781_600, 482_600, 5_783_000)
+    print(f"Athabasca: {claimed:.2f} km2 may be ice under debris, beside {ice.area / 1e6:.1f} km2")
+    assert debris.intersection(band).area >= 0.15e6
+    assert claimed <= 0.8
+    assert debris.intersection(ice).area < 1
+    assert found.layers["glaciers"].debris_km2.sum() == pytest.approx(claimed)
+    # nothing far from the ice without a temperature that confirms it
+    assert debris.difference(ice.buffer(700)).area == 0
+
+
+def test_snow_line_of_athabasca_parts_snow_from_ice(athabasca):
+    _, _, made, terrain = athabasca
+    layer = find_glaciers(made, terrain).layers["glaciers"].iloc[:1].assign(rgi_id="athabasca")
+    row = snow_lines(layer, made, terrain).iloc[0]
+    print(row.to_dict())
+    # below it lies the bare tongue (to 2450 m by the elevations), above it the white icefield (from 2800 m)
+    assert 2450 < row.snow_line_m < 2800
+    assert row.snow_line_unc_m < 150
+    assert 0.5 < row.accumulation_area_ratio < 0.95
+
+
+def test_tongue_of_athabasca_is_outlined_as_people_did(real_data, athabasca):
+    folder = real_data / "glacier/athabasca_s30"
+    grid, bands, *_ = athabasca
     reference = gpd.read_file(folder / "reference_tongue_20200909.gpkg").geometry[0]
     below = shapely.box(0, 5_781_800, 1e7, 1e7)  # where the reference is cut
     found = outlined(grid, *bands, 30.0).geometry.union_all().intersection(below)

@@ -13,13 +13,14 @@ from affine import Affine
 from asked import lines, run, write_dem
 from landsat_files import write_tiff
 
-from bluepeace_gis.analyses.glaciers import COLUMNS, GEOMETRY_TYPES
+from bluepeace_gis.analyses.glaciers import INVENTORY_TYPES, OWN_COLUMNS, RGI_COLUMNS
 
 ROOT = Path(__file__).resolve().parents[2]
 LEFT, TOP, CELL, SIZE = 500_000, 4_400_000, 30.0, 160
 NAMES = ("green", "red", "nir", "swir1")
 ICE, ROCK = (0.45, 0.43, 0.35, 0.01), (0.10, 0.12, 0.15, 0.20)
 SUMMER, WINTER = "2024-08-21T06:16:00Z", "2024-02-05T06:16:00Z"
+TABLES = ("hypsometry", "links", "zone_bands", "uncertainties", "snow_lines")
 GLACIER = shapely.Point(LEFT + 2400, TOP - 2400).buffer(900)
 
 
@@ -56,9 +57,10 @@ def test_a_plain_scene_gives_outlines_picture_style_and_provenance(tmp_path, dem
     answer = asked(tmp_path, write_scene(tmp_path / "scene.tif"), dem)
     assert answer.returncode == 0, answer.stderr
     out = tmp_path / "glaciers.gpkg"
-    assert {str(row[0]) for row in pyogrio.list_layers(out)} >= set(GEOMETRY_TYPES)
+    assert {str(row[0]) for row in pyogrio.list_layers(out)} >= {*INVENTORY_TYPES, *TABLES}
     layer = gpd.read_file(out, layer="glaciers")
-    assert tuple(layer.columns) == (*COLUMNS, "geometry")
+    assert tuple(layer.columns) == (*RGI_COLUMNS, *OWN_COLUMNS, "geometry")
+    assert layer.crs.to_epsg() == 4326
     assert layer.area_km2.tolist() == pytest.approx([GLACIER.area / 1e6], rel=0.01)
     assert layer.geometry.is_valid.all()
     assert (layer.area_unc_km2 > layer.edge_unc_km2).all()
@@ -69,6 +71,8 @@ def test_a_plain_scene_gives_outlines_picture_style_and_provenance(tmp_path, dem
     assert method["defaults"]["visible_margin"] == 0.06
     assert len(method["curve"]["margin"]) == len(method["curve"]["area_km2"])
     assert method["suns"] == {"scene": [150, 50]}
+    assert method["defaults"]["outlet_reach"] == 0.564
+    assert method["detail_m"] == CELL
     assert record["start_datetime"].startswith("2024-08-21")
 
 
@@ -206,11 +210,12 @@ def test_the_sample_archive_shows_its_glaciers(tmp_path, year, starts):
     out = tmp_path / "glaciers.gpkg"
     answer = run("glaciers", *scenes, "--dem", ROOT / "data/sample/dem.tif", "--out", out)
     assert answer.returncode == 0, answer.stderr
+    truth = gpd.read_file(TRUTH, layer="glaciers")
     found = gpd.read_file(out, layer="glaciers")
     assert found.geometry.is_valid.all()
+    found = found.to_crs(truth.crs)
     frame = shapely.box(*found.total_bounds)
-    hidden = gpd.read_file(out, layer="unseen").geometry.union_all()
-    truth = gpd.read_file(TRUTH, layer="glaciers")
+    hidden = gpd.read_file(out, layer="unseen").to_crs(truth.crs).geometry.union_all()
     truth = truth[(truth.year == year) & (truth.kind == "clean")].geometry.union_all().intersection(frame)
     waters = gpd.read_file(TRUTH, layer="waters").geometry.union_all()
     snow = gpd.read_file(TRUTH, layer="seasonal_snow")
@@ -221,7 +226,7 @@ def test_the_sample_archive_shows_its_glaciers(tmp_path, year, starts):
     other = ice.difference(truth.buffer(45)).difference(snow.buffer(45))
     assert other.area <= 0.06 * truth.area  # it outlines snow that covers more than half, from 0.01 km2
     assert ice.intersection(waters).area <= 0.002e6
-    most = gpd.read_file(out, layer="outlines_max").geometry.union_all()
+    most = gpd.read_file(out, layer="outlines_max").to_crs(found.crs).geometry.union_all()
     assert truth.difference(most.buffer(1)).area <= 0.01 * truth.area
 
 
