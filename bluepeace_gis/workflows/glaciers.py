@@ -1,38 +1,38 @@
-"""`bluepeace glaciers`: from scenes of one late summer and a DEM to outlines of clean ice.
-
-The layer ``glaciers`` holds connected bodies of ice with date, area and uncertainty. What needs divides,
-heights and the other columns of RGI 7.0 (``--inventory``, ``--zones``, hypsometry, links), and ice under
-debris, is no part of it: ``debris_km2`` is empty, not zero.
-"""
+"""`bluepeace glaciers`: from scenes of one late summer and a DEM to an inventory of glaciers."""
 
 import datetime as dt
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import geopandas as gpd
 import numpy as np
+import pandas as pd
 from affine import Affine
 from numpy.typing import NDArray
 from pyproj import Transformer
 
 from bluepeace_gis.analyses.glaciers import (
-    GEOMETRY_TYPES,
+    INVENTORY_TYPES,
     Edit,
     Extent,
+    Inventory,
     Observed,
     Terrain,
     defaults,
     edits_of,
     find_glaciers,
+    inventory_defaults,
+    make_inventory,
     require_late_summer,
+    snow_lines,
 )
 from bluepeace_gis.archive import features, index
 from bluepeace_gis.archive import rasters as raster_files
 from bluepeace_gis.archive.scenes import Scene, checks
-from bluepeace_gis.archive.scenes.scene import OPTICAL, Sun
+from bluepeace_gis.archive.scenes.scene import OPTICAL, THERMAL, Sun
 from bluepeace_gis.errors import BadInput, BluepeaceError
 from bluepeace_gis.geo.crs import same_crs
 from bluepeace_gis.geo.flags import REJECTED_FOR_ICE
@@ -53,7 +53,8 @@ log = logging.getLogger(__name__)
 LINEAGE: Final = (
     "Snow and ice by differences of green, near and short-wave infrared; of several dates the one with the "
     "least snow; cast shadow, water and winter by the DEM; cells at the margin unmixed, outlines where one "
-    "half of a cell is ice; areas on the ellipsoid; ice under debris not mapped."
+    "half of a cell is ice; ice under debris by slope and contact with clean ice; glaciers divided by the "
+    "basins of the smoothed surface or by an inventory; attributes as RGI 7.0; areas on the ellipsoid."
 )
 BANDS: Final = ("green", "nir", "swir1")
 ROWS: Final = 512  # read at once
@@ -61,7 +62,7 @@ CELLS_MAX: Final = 400_000_000  # of a frame: two Sentinel-2 tiles by two; 16 by
 PREVIEW_CELLS: Final = 400  # along the longer side, to look whether a scene shows winter
 PICTURE_CELLS: Final = 1500
 # Shares of the work, for the bar.
-OPENED, READ, FOUND, WRITTEN = 0.1, 0.6, 0.8, 0.9
+OPENED, READ, FOUND, DIVIDED, WRITTEN = 0.1, 0.55, 0.7, 0.85, 0.95
 
 
 def glaciers(
@@ -71,10 +72,13 @@ def glaciers(
     time: str | None = None,
     sun: str | None = None,
     bands: str | None = None,
+    inventory: Path | None = None,
     edits: Path | None = None,
+    zones: Path | None = None,
+    zone_field: str | None = None,
     min_area_km2: float = defaults.AREA_MIN_KM2,
 ) -> Result:
-    """Outline clean ice in scenes of the end of one summer.
+    """Outline glaciers in scenes of the end of one summer and describe them as RGI 7.0 does.
 
     Parameters
     ----------
@@ -85,23 +89,32 @@ def glaciers(
     dem
         Elevations in metres that cover them: the first band of any raster.
     out
-        The GeoPackage to write: layers glaciers, outlines_min, outlines_max, debris, unseen. Beside it come
-        a picture, the style and the STAC item with its provenance.
+        The GeoPackage to write: layers glaciers, outlines_min, outlines_max, debris, unseen, intersects (the
+        lines that neighbours share); tables hypsometry, links, zone_bands, uncertainties, snow_lines. Beside
+        it come a picture, the style and the STAC item with its provenance.
     time
         When a plain GeoTIFF was taken, UTC: 2024-08-21T06:16:29Z.
     sun
         Where the sun stood over a plain GeoTIFF, AZIMUTH,ELEVATION in degrees; without it no cast shadow.
     bands
         Which band of a plain GeoTIFF is which, from 1: green=2,nir=4,swir1=5.
+    inventory
+        Outlines of an earlier inventory, such as RGI 7.0: its divides and names are kept, and the table links
+        says which glacier was which. Without it divides are found by the fall of the surface.
     edits
         Polygons with the columns action (add, remove), date, author, reason: replayed on every run.
+    zones
+        Polygons, such as basins or countries: the table zone_bands sums the ice of each by 200 m of
+        elevation.
+    zone_field
+        Their column with the names; name, where there is one, else the first of texts.
     min_area_km2
         Smaller patches are left out.
 
     Returns
     -------
     Result
-        ``out`` and ``picture``; how many bodies of ice there are, their area and its uncertainty.
+        ``out`` and ``picture``; how many glaciers there are, their area and its uncertainty.
 
     Raises
     ------
@@ -110,7 +123,8 @@ def glaciers(
     """
     asked = dict(locals())
     require_ending(out, ".gpkg", "GeoPackage")
-    inputs: dict[str, Path] = {"dem": dem} | ({} if edits is None else {"edits": edits})
+    given = {"inventory": inventory, "edits": edits, "zones": zones}
+    inputs: dict[str, Path] = {"dem": dem} | {name: path for name, path in given.items() if path is not None}
     require_places(
         {"out": out}, inputs | {f"scene {path.name}": path for path in scenes if not path.is_dir()}
     )
@@ -123,6 +137,8 @@ def glaciers(
     surface = raster_files.read(dem)
     surface.name = "dem"
     changes = [] if edits is None else edits_of(features.read(edits, holding="polygons"), edits.name)
+    base = None if inventory is None else features.read(inventory, holding="polygons")
+    areas, area_field = _zones(zones, zone_field)
     frame = _frame(taken)
     terrain = Terrain.of(surface, frame)
     taken = _of_summer(taken, frame, terrain)
@@ -130,29 +146,33 @@ def glaciers(
     observed = _read(taken, frame, terrain)
     log.info("outlining", extra={"done": READ})
     found = find_glaciers(observed, terrain, area_min_km2=min_area_km2, edits=changes)
-    for note in found.notes:
+    log.info("dividing", extra={"done": FOUND})
+    made = make_inventory(found, surface, dem_source=dem.stem, base=base, zones=areas, zone_field=area_field)
+    for note in (*found.notes, *made.notes):
         log.warning("%s", note)
-    record = _record(asked, inputs, taken, found, observed, changes)
+    lines = _snow_lines(made.layers["glaciers"], taken, observed, frame, terrain)
+    record = _record(asked, inputs, taken, found, observed, changes, made)
     outputs = {"out": out, "picture": out.with_suffix(".png")}
     with publishing(out, record, style="glaciers") as work:
-        log.info("writing", extra={"done": FOUND})
-        features.write(found.layers, work / out.name, geometry_types=GEOMETRY_TYPES)
-        features.add_styles(work / out.name, {name: styles.qml(name) for name in GEOMETRY_TYPES})
+        log.info("writing", extra={"done": DIVIDED})
+        tables = {**made.tables, "snow_lines": lines}
+        features.write({**made.layers, **tables}, work / out.name, geometry_types=INVENTORY_TYPES)
+        features.add_styles(work / out.name, {name: styles.qml(name) for name in INVENTORY_TYPES})
         log.info("drawing", extra={"done": WRITTEN})
         grid, colours = _colours(observed)
         glacier_picture.glacier_picture(
             work / outputs["picture"].name,
             grid=grid,
             colours=colours,
-            layers=found.layers,
+            layers=made.layers,
             curve=ThresholdCurve(
                 found.curve.margin, found.curve.area_km2, found.curve.threshold, found.curve.plateau
             ),
             title=f"Glaciers {_dates_in_words(observed)}",
-            facts=_facts(found, taken),
+            facts=_facts(found, made, taken),
         )
     log.info("done", extra={"done": 1.0})
-    return Result(outputs, _numbers(found), (_in_words(found, observed),))
+    return Result(outputs, _numbers(found, made), _in_words(made, observed))
 
 
 # What was asked
@@ -197,6 +217,27 @@ def _sun(text: str | None) -> Sun | None:
             "expected: --sun 151.5,53.6"
         )
     return Sun(azimuth, elevation)
+
+
+def _zones(path: Path | None, field: str | None) -> tuple[gpd.GeoDataFrame | None, str]:
+    """Read the zones, and which of their columns names them."""
+    if path is None:
+        if field is not None:
+            raise BadInput("--zone-field was given without --zones, the polygons. Give both.")
+        return None, ""
+    layer = features.read(path, holding="polygons")
+    columns = [str(name) for name in layer.columns if name != layer.geometry.name]
+    if field is None:
+        texts = [name for name in columns if pd.api.types.is_string_dtype(layer[name])]
+        field = "name" if "name" in columns else texts[0] if texts else None
+        if field is None:
+            raise BadInput(
+                f"{path} has no column of texts to name the zones by; it has {', '.join(columns) or 'none'}. "
+                "Name one: --zone-field COLUMN."
+            )
+    elif field not in columns:
+        raise BadInput(f"{path} has no column {field}; it has {', '.join(columns)}. Name one of them.")
+    return layer, field
 
 
 # Which scenes
@@ -366,16 +407,34 @@ def _read(scenes: Sequence[Scene], frame: Grid, terrain: Terrain) -> Observed:
             last = min(row + ROWS, row1)
             share = (position + (row - row0) / max(row1 - row0, 1)) / len(scenes)
             log.info("reading %s", scene.name, extra={"done": OPENED + (READ - OPENED) * share})
-            values = _clear(scene, frame, (row, last, col0, col1))
-            whole = []
-            for band in values:
-                wide = np.full((last - row, frame.shape[1]), np.nan, np.float32)
-                wide[:, col0:col1] = band
-                whole.append(wide)
+            window = (row, last, col0, col1)
+            green, nir, swir1 = (_widened(band, frame, col0) for band in _clear(scene, frame, window))
+            warmth = _temperature_k(scene, frame, window)
             observed.add(
-                passes.index(scene.overpass), row, *whole, terrain=terrain, shade=shade, join=several
-            )
+                passes.index(scene.overpass), row, green, nir, swir1, terrain=terrain, shade=shade,
+                temperature_k=None if warmth is None else _widened(warmth, frame, col0), join=several,
+            )  # fmt: skip
     return observed
+
+
+def _widened(values: NDArray[np.float32], frame: Grid, column: int) -> NDArray[np.float32]:
+    """Put some columns of whole rows into their place, NaN beside them."""
+    wide = np.full((values.shape[0], frame.shape[1]), np.nan, np.float32)
+    wide[:, column : column + values.shape[1]] = values
+    return wide
+
+
+def _temperature_k(
+    scene: Scene, frame: Grid, window: tuple[int, int, int, int]
+) -> NDArray[np.float32] | None:
+    """Read the thermal band, if there is one that can be read: it helps to find ice under debris."""
+    if THERMAL not in scene.bands:
+        return None
+    try:
+        return scene.temperature_k(grid=frame, window=window).to_numpy()
+    except BluepeaceError as error:
+        log.warning("%s is used without its thermal band: %s", scene.name, error)
+        return None
 
 
 def _place(scene: Scene, frame: Grid) -> tuple[int, int, int, int]:
@@ -390,40 +449,47 @@ def _place(scene: Scene, frame: Grid) -> tuple[int, int, int, int]:
 # Telling
 
 
-@dataclass(frozen=True)
-class _Sums:
-    area_km2: float
-    unc_km2: float
-    unseen_km2: float
+def _snow_lines(
+    glaciers: gpd.GeoDataFrame, scenes: Sequence[Scene], observed: Observed, frame: Grid, terrain: Terrain
+) -> pd.DataFrame:
+    """Find the snow lines on each date: a composite of several would mix their snow."""
+    found = []
+    for overpass in dict.fromkeys(scene.overpass for scene in scenes):
+        mine = [scene for scene in scenes if scene.overpass == overpass]
+        seen = observed if len(mine) == len(scenes) else _read(mine, frame, terrain)
+        sun = mine[0].sun
+        found.append(
+            snow_lines(
+                glaciers, seen, terrain, sun=None if sun is None else (sun.azimuth_deg, sun.elevation_deg)
+            )
+        )
+    return pd.concat(found, ignore_index=True)
 
 
-def _sums(found: Extent) -> _Sums:
-    """Add up: what is random in quadrature, what is common to all (threshold, snow) one by one."""
-    layer = found.layers["glaciers"]
-    edge, snow = layer["edge_unc_km2"].to_numpy(), layer["snow_unc_km2"].to_numpy()
-    unseen = layer["unseen_km2"].to_numpy()
-    common = np.array([found.threshold_unc_km2, snow.sum(), unseen.sum() / math.sqrt(12)])
-    total = math.sqrt(float((edge**2).sum() + (common**2).sum()))
-    return _Sums(float(layer["area_km2"].sum()), total, float(unseen.sum()))
-
-
-def _numbers(found: Extent) -> dict[str, float]:
-    sums = _sums(found)
+def _numbers(found: Extent, made: Inventory) -> dict[str, float]:
+    totals = made.totals
     return {
-        "glaciers": len(found.layers["glaciers"]),
-        "area_km2": sums.area_km2,
-        "area_unc_km2": sums.unc_km2,
-        "unseen_km2": sums.unseen_km2,
+        "glaciers": len(made.layers["glaciers"]),
+        "bodies": len(found.layers["glaciers"]),
+        "area_km2": totals.area_km2,
+        "area_unc_km2": totals.area_unc_km2,
+        "half_pixel_unc_km2": totals.half_pixel_unc_km2,
+        "unseen_km2": totals.unseen_km2,
+        "debris_km2": totals.debris_km2,
+        "debris_unc_km2": totals.debris_unc_km2,
         "threshold": found.curve.threshold,
     }
 
 
-def _in_words(found: Extent, observed: Observed) -> str:
-    sums = _sums(found)
-    return (
-        f"Clean ice {_dates_in_words(observed)}: {sums.area_km2:.2f} +- {sums.unc_km2:.2f} km2 in "
-        f"{len(found.layers['glaciers'])} bodies; {sums.unseen_km2:.2f} km2 beside them were not seen."
+def _in_words(made: Inventory, observed: Observed) -> tuple[str, ...]:
+    totals = made.totals
+    ice = (
+        f"Clean ice {_dates_in_words(observed)}: {totals.area_km2:.2f} +- {totals.area_unc_km2:.2f} km2 in "
+        f"{len(made.layers['glaciers'])} glaciers (+-{totals.half_pixel_unc_km2:.2f} km2 by the buffer of "
+        f"half a pixel); {totals.unseen_km2:.2f} km2 beside them were not seen."
     )
+    debris = f"{totals.debris_km2:.2f} +- {totals.debris_unc_km2:.2f} km2 beside it may be ice under debris."
+    return ice, debris
 
 
 def _dates_in_words(observed: Observed) -> str:
@@ -433,13 +499,16 @@ def _dates_in_words(observed: Observed) -> str:
     return f"{first:%Y-%m-%d} to {last:%Y-%m-%d}"
 
 
-def _facts(found: Extent, scenes: Sequence[Scene]) -> list[str]:
-    sums = _sums(found)
+def _facts(found: Extent, made: Inventory, scenes: Sequence[Scene]) -> list[str]:
+    totals = made.totals
     names = [f"{scene.time:%Y-%m-%d}  {scene.platform}" for scene in scenes]
+    covered = f"{totals.debris_km2:.2f} ± {totals.debris_unc_km2:.2f} km² may lie under debris"
     shown = 6
     return [
-        f"{sums.area_km2:.2f} ± {sums.unc_km2:.2f} km² of clean ice",
-        f"{len(found.layers['glaciers'])} bodies of ice, {sums.unseen_km2:.2f} km² not seen",
+        f"{totals.area_km2:.2f} ± {totals.area_unc_km2:.2f} km² of clean ice",
+        f"{len(made.layers['glaciers'])} glaciers in {len(found.layers['glaciers'])} bodies of ice",
+        f"{totals.unseen_km2:.2f} km² not seen",
+        *([covered] if totals.debris_km2 else []),
         *([f"{found.snow_km2:.2f} km² taken for snow"] if found.snow_km2 else []),
         *names[:shown],
         *([f"and {len(names) - shown} more scenes"] if len(names) > shown else []),
@@ -467,11 +536,12 @@ def _record(
     found: Extent,
     observed: Observed,
     edits: Sequence[Edit],
+    made: Inventory,
 ) -> Record:
     """Everything from which the other side can repeat the numbers."""
     constants = {
         name.lower(): value
-        for name, value in vars(defaults).items()
+        for name, value in {**vars(defaults), **vars(inventory_defaults)}.items()
         if name.isupper() and isinstance(value, int | float | tuple)
     }
     return Record(
@@ -497,7 +567,9 @@ def _record(
                 for scene in scenes
                 if scene.sun is not None
             },
-            "notes": list(found.notes),
+            "detail_m": found.detail_m,
+            "divides": "flow" if asked["inventory"] is None else "inventory",
+            "notes": [*found.notes, *made.notes],
         },
         shape=observed.grid.shape,
         transform=observed.grid.transform,

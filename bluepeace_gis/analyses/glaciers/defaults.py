@@ -92,6 +92,57 @@ SNOW_ROUNDNESS_POWER: Final = 0.5
 # to 0.3 % of glaciers that people outlined (RGI 7 Oetztal, GLIMS Baker).
 FRINGE_M: Final = 60.0
 
+# Snow and ice that fill a cell leave little short-wave infrared: green exceeds it four times (NDSI > 0.6) in
+# 95 % of the labelled snow, 98 % of the ice, 99.5 % of what is shaded, and 0.3 % of the rock. A cell with
+# more is mixed; mixed cells farther from pure ones than a margin is wide are patchy snow, or ice half
+# covered.
+PURE_TIMES: Final = 4
+
+# --- ice under debris ---
+
+# Debris lies on ice that slopes less (Paul et al. 2004, doi:10.1016/j.rse.2003.11.007), over the width of a
+# small tongue: hummocks and cliffs are steeper.
+DEBRIS_SLOPE_MAX_DEG: Final = 24.0
+DEBRIS_SMOOTHING_M: Final = 150.0
+# Near infrared more than twice green is plants: bare rock has 1.3 times (labelled, median; 90 % below 1.9).
+PLANTS_TIMES: Final = 2
+# Debris comes out of ice that was fed above it. A steady glacier has six tenths of its area above the line
+# where as much falls as melts, so that less than two thirds of that can lie below, clean or not.
+DEBRIS_GAIN: Final = 2 / 3
+# Where no temperature confirms it, a tenth: debris covers 3.5 % of the 43,087 km2 of the second glacier
+# inventory of China (Guo et al. 2015, doi:10.3189/2015JoG14J209), and slope and spectrum alone prove little.
+DEBRIS_GAIN_UNCONFIRMED: Final = 0.1
+# Above a debris-covered tongue flows ice: so much of it along its way, or it is a slope beside the ice.
+DEBRIS_ICE_MIN_M: Final = 300.0
+# How far from clean ice: the longest covered tongues that temperature confirms, and what slope and spectrum
+# alone may claim, for a valley floor has both of them as well.
+DEBRIS_REACH_M: Final = 5000.0
+DEBRIS_REACH_UNCONFIRMED_M: Final = 500.0
+# Ice cools the debris above it: colder than this share of the bare, gentle ground away from the ice, at its
+# height and on the same date. Contrast, not degrees: they depend on the hour and the weather.
+DEBRIS_COLDER_THAN: Final = 0.75
+# Ground cells without which there is nothing to compare with.
+DEBRIS_GROUND_MIN: Final = 200
+# Of the margin of ice under debris, as people drew it (Guo et al. 2015); all along alike, for it is the
+# judgement that errs and not the sensor.
+DEBRIS_EDGE_M: Final = 30.0
+
+# --- snow and ice on a glacier ---
+
+# Snow is brighter than ice in near infrared; the threshold between them is found on each scene (Otsu 1979,
+# doi:10.1109/TSMC.1979.4310076; for glaciers Rastner et al. 2019, doi:10.3390/rs11121410).
+SNOW_BINS: Final = 100
+# Two kinds are told apart where the threshold explains this share of the variance: a single normal
+# distribution cut in its middle gives 2 / pi = 0.64, an even one 0.75.
+SNOW_EXPLAINED_MIN: Final = 0.75
+# Where the threshold may lie: 5 % of the labelled ice is brighter than 0.35, 5 % of the labelled snow darker
+# than 0.49, in sunlight; beyond by a quarter it parts snow from shade, or clean ice from dirty.
+SNOW_RANGE: Final = (0.26, 0.61)
+SNOW_CELLS_MIN: Final = 30
+# Height steps of the snow line, and how much of a glacier must be seen.
+SNOW_LINE_STEP_M: Final = 20.0
+SNOW_LINE_SEEN_MIN: Final = 0.5
+
 # --- winter ---
 
 # In the lower half of a scene's heights snow is gone at the end of summer: 44 % are ice there in a scene that

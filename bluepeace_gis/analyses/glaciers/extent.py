@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import shapely
 from numpy.typing import ArrayLike, NDArray
 
@@ -21,6 +22,7 @@ from bluepeace_gis.analyses.glaciers.classification import (
     classify,
     limits,
 )
+from bluepeace_gis.analyses.glaciers.debris import debris_layer, find_debris
 from bluepeace_gis.analyses.glaciers.edits import Edit, replayed
 from bluepeace_gis.analyses.glaciers.observed import Observed
 from bluepeace_gis.analyses.glaciers.outlines import HALF, MOSTLY, Parts, drop_small, parts_of
@@ -55,9 +57,23 @@ COLUMNS: Final = (
     "unseen_km2",
     "debris_km2",
 )
+# Columns of ``parts``: what the uncertainty of each row of ``glaciers`` is made of.
+PART_COLUMNS: Final = (
+    "perimeter_m",
+    "edge_sigma_m",
+    "edge_correlation_m",
+    "edge_unc_km2",
+    "threshold_unc_km2",
+    "snow_km2",
+    "snow_unc_km2",
+    "unseen_km2",
+    "unseen_unc_km2",
+    "debris_km2",
+    "debris_unc_km2",
+    "half_pixel_unc_km2",
+)
 # Between centres of cells the share of a straight margin falls from one to nothing over so many cells.
 _RAMP_CELLS: Final = 1.5
-_UNIFORM: Final = 1 / math.sqrt(12)  # standard deviation of what lies anywhere between two bounds
 _WORTH_CUTTING: Final = 0.5  # of a frame: beyond, copies cost more than they spare
 _SAMPLE: Final = 512  # rows and columns looked at for questions about a whole frame
 
@@ -70,22 +86,29 @@ class Extent:
     ----------
     layers : {name: GeoDataFrame}
         Those of :data:`GEOMETRY_TYPES`, in the CRS of the scenes; ``glaciers`` with :data:`COLUMNS`, largest
-        first, one row for each connected body of ice: divides come with the inventory.
+        first, one row for each connected body of ice: divides come with the inventory. ``area_km2`` is clean
+        ice; what may lie under debris stands beside it in ``debris_km2``, never in it, and in ``debris``.
     curve : Curve
         Area against threshold.
+    parts : DataFrame
+        :data:`PART_COLUMNS` for each row of ``glaciers``: what its uncertainty is made of.
     snow_km2 : float
         Patches taken for snow of the season with a single date: in ``outlines_max`` only.
     threshold_unc_km2 : float
-        Half of what the area of all ice changes over the plateau.
+        Half of what the unmixed area of all ice changes over the plateau.
     notes : (str, ...)
         What a reader of the numbers must know, a sentence each.
+    detail_m : float
+        The coarsest cell of the bands used.
     """
 
     layers: dict[str, gpd.GeoDataFrame]
+    parts: pd.DataFrame
     curve: Curve
     snow_km2: float
     threshold_unc_km2: float
     notes: tuple[str, ...]
+    detail_m: float
 
 
 def find_glaciers(
@@ -95,11 +118,13 @@ def find_glaciers(
     area_min_km2: float = defaults.AREA_MIN_KM2,
     edits: Sequence[Edit] = (),
 ) -> Extent:
-    """Outline clean ice.
+    """Outline clean ice, and what may be ice under debris beside it.
 
     Cells are told by their spectrum (see :func:`classify`), a 3 x 3 majority takes single cells away, and
     cells at the margin are unmixed against the ice and the ground beside them, so that the contour at one
-    half lies where half of a cell is ice, whatever its size [1]_.
+    half lies where half of a cell is ice, whatever its size [1]_. Cells that are mixed farther from pure ice
+    than a margin is wide are left out: patchy snow, or ice half under debris. Ice under debris is found by
+    :func:`find_debris`.
 
     Parameters
     ----------
@@ -124,11 +149,14 @@ def find_glaciers(
     Notes
     -----
     Uncertainties are standard deviations in km2. Edge: a third of a cell along the outline, alike over ten
-    cells, sigma * sqrt(length * 10 cells). Threshold: half the area range over the plateau, shared out by
-    the length of the outlines. Snow: half of what was ice beside them on some dates only; with one date, of
-    the rims narrower than 60 m and ragged patches that were left out. Unseen ground counts as anywhere
-    between no and all ice.
-    Ice under debris is not mapped: ``debris_km2`` is missing and the layer ``debris`` empty.
+    cells, sigma * sqrt(length * 10 cells). Threshold: half of what the unmixed area changes over the plateau,
+    shared out by the length of the outlines. Snow: what looks like ice beyond the margin and was left out
+    (patchy, in rims narrower than 60 m, ragged) may be ice, and about as much within the outlines late snow
+    that fills its cells; with several dates, of the ice that one date alone saw, the share that a second look
+    took for land elsewhere. What another date shows bare is in ``outlines_max``, and no doubt. Unseen ground
+    is all ice as often as the ground around it, else none, and the area holds none of it: its root mean
+    square counts.
+    ``debris_km2`` is 0 where ice under debris was looked for and not found, and missing without elevations.
 
     References
     ----------
@@ -143,6 +171,7 @@ def find_glaciers(
     codes, mask = _mask(observed, terrain, defaults.VISIBLE_MARGIN, cell_km2, area_min_km2)
     observed, terrain, codes, mask = _near_ice(observed, terrain, codes, mask)
     whole, grid = grid, observed.grid
+    _drop_patchy(mask, observed)
     _drop_fringes(mask, grid, cell_km2)
     zone = unmixing.grown(mask, defaults.CURVE_REACH_CELLS)
     curve = curve_of(observed.green, observed.nir, observed.swir1, zone, cell_km2)
@@ -154,10 +183,10 @@ def find_glaciers(
             defaults.VISIBLE_MARGIN, *curve.plateau, curve.threshold,
         )  # fmt: skip
         codes, mask = _mask(observed, terrain, curve.threshold, cell_km2, area_min_km2)
+        _drop_patchy(mask, observed)
         _drop_fringes(mask, grid, cell_km2)
-    where = unmixing.states(mask, codes, ICE, UNSEEN)
-    share = unmixing.shares(observed.green, observed.swir1, where, defaults.UNMIXING_REACH_CELLS)
-    del where, mask
+    share = _shares(observed, mask, codes)
+    del mask
     # half of it, so that the polygon's own area decides below
     drop_small(share, MOSTLY, cell_km2, area_min_km2 / 2)
     _drop_level(share, terrain)
@@ -177,9 +206,14 @@ def find_glaciers(
         threshold=curve.threshold,
         plateau=curve.plateau,
     )
+    threshold_unc_km2 = _threshold_unc_km2(observed, terrain, curve, zone, cell_km2, area_min_km2)
     del zone
     bounds = _Bounds.of(observed, codes, share, parts, kept, snow)
-    return _assembled(observed, whole, parts, area_km2, kept, snow, bounds, curve, edits, area_min_km2)
+    debris = None if terrain is None else find_debris(observed, terrain, codes, share)
+    return _assembled(
+        observed, whole, parts, area_km2, kept, snow, bounds, debris, curve, threshold_unc_km2, edits,
+        area_min_km2,
+    )  # fmt: skip
 
 
 def _cell_km2(grid: Grid) -> float:
@@ -273,8 +307,40 @@ def _mask(
     codes = contrast.classes(observed.green, observed.nir, observed.swir1, limits(margin))
     _settle_silty(codes, terrain)
     mask = unmixing.majority(codes, ICE)
+    unseen = np.equal(codes, UNSEEN).view(np.uint8)
+    if unseen.any():  # beside a cloud the majority is not known: a cell is what it looks like
+        np.multiply(unmixing.grown(unseen, 1), codes == ICE, out=unseen)
+        np.maximum(mask, unseen, out=mask)
     drop_small(mask, 1, cell_km2, area_min_km2 / 2)
     return codes, mask
+
+
+def _shares(observed: Observed, mask: Codes, codes: Codes) -> Codes:
+    """Unmix the margin of a mask."""
+    where = unmixing.states(mask, codes, ICE, UNSEEN)
+    return unmixing.shares(observed.green, observed.swir1, where, defaults.UNMIXING_REACH_CELLS)
+
+
+def _threshold_unc_km2(
+    observed: Observed,
+    terrain: Terrain | None,
+    curve: Curve,
+    zone: Codes,
+    cell_km2: float,
+    area_min_km2: float,
+) -> float:
+    """Halve what the unmixed area in a zone differs between the two ends of the plateau.
+
+    Not the difference of the curve: that counts whole cells, most of which unmixing shares out alike.
+    """
+    areas = []
+    for margin in curve.plateau:
+        codes, mask = _mask(observed, terrain, margin, cell_km2, area_min_km2)
+        _drop_patchy(mask, observed)
+        _drop_fringes(mask, observed.grid, cell_km2)
+        np.multiply(mask, zone, out=mask)
+        areas.append(float(_shares(observed, mask, codes).sum(dtype=np.int64)) / unmixing.WHOLE * cell_km2)
+    return abs(areas[0] - areas[1]) / 2
 
 
 def _near_ice(
@@ -285,7 +351,11 @@ def _near_ice(
     if len(found) == 0:
         return observed, terrain, codes, mask
     rows, columns = found[:, runs.ROW], found[:, runs.START : runs.PART]
-    around = _cells(defaults.UNSEEN_REACH_M, observed.grid) + defaults.UNMIXING_REACH_CELLS
+    debris_m = (
+        defaults.DEBRIS_REACH_UNCONFIRMED_M if observed.temperature is None else defaults.DEBRIS_REACH_M
+    )
+    reach_m = max(defaults.UNSEEN_REACH_M, 0 if terrain is None else debris_m)
+    around = _cells(reach_m, observed.grid) + defaults.UNMIXING_REACH_CELLS
     row0, row1 = max(int(rows.min()) - around, 0), min(int(rows.max()) + 1 + around, codes.shape[0])
     col0, col1 = max(int(columns.min()) - around, 0), min(int(columns.max()) + around, codes.shape[1])
     if (row1 - row0) * (col1 - col0) > _WORTH_CUTTING * codes.size:
@@ -296,6 +366,13 @@ def _near_ice(
     if terrain is not None:
         ground = replace(terrain, rows=terrain.rows[row0:row1], columns=terrain.columns[col0:col1])
     return cut, ground, np.ascontiguousarray(codes[window]), np.ascontiguousarray(mask[window])
+
+
+def _drop_patchy(mask: Codes, observed: Observed) -> None:
+    """Clear mixed cells farther from pure ice than a margin is wide: patchy snow, ice half under debris."""
+    pure = contrast.purer(observed.green, observed.swir1, mask, defaults.PURE_TIMES)
+    beside = unmixing.grown(unmixing.majority(pure, 1), 1)
+    np.multiply(mask, beside, out=mask)
 
 
 def _drop_fringes(mask: Codes, grid: Grid, cell_km2: float) -> None:
@@ -384,7 +461,9 @@ def _areas_km2(polygons: NDArray[Any], grid: Grid) -> Reals:
 class _Bounds:
     """What could be ice as well: how much of it belongs to each part, and the greatest outlines.
 
-    snow_km2, unseen_km2   (n,)  what may be snow, or hide ice, around each part
+    snow_km2, unseen_km2   (n,)  what may be ice beside each part, or hide it
+    once_km2               (n,)  what of it may be snow, because one date alone saw it
+    hides                  root mean square of the share of what was not seen that is ice
     greatest               polygons of all that may be ice
     least                  polygons of what surely is
     unseen                 polygons of what was not seen near ice
@@ -392,7 +471,9 @@ class _Bounds:
     """
 
     snow_km2: Reals
+    once_km2: Reals
     unseen_km2: Reals
+    hides: float
     greatest: NDArray[Any]
     least: NDArray[Any]
     unseen: NDArray[Any]
@@ -411,21 +492,31 @@ class _Bounds:
         """Compare the shares of the kept parts with all that was ice on any date, and with what was "
         "hidden."""
         grid = observed.grid
-        if observed.ice is not None:
-            ever = unmixing.majority(np.minimum(observed.ice, ICE), ICE)
-        else:  # narrow rims and ragged patches
-            ever = unmixing.majority(codes, ICE)
+        ever = unmixing.majority(codes, ICE)  # with what was left out
         np.multiply(ever, unmixing.WHOLE, out=ever)
         np.maximum(ever, share, out=ever)
-        snow_km2 = _added(ever, share, parts, kept, grid)
+        # mixed cells of the margin are the edge's, not the snow's
+        margin = unmixing.grown(np.greater_equal(share, MOSTLY).view(np.uint8), 1)
+        np.multiply(margin, unmixing.WHOLE, out=margin)
+        snow_km2 = _added(ever, margin, parts, kept, grid)
+        del margin
+        once_km2 = np.zeros(len(parts))
+        if observed.ice is not None and observed.seen is not None:
+            once_km2 = _gone_elsewhere(observed, share) * _seen_once(observed.seen, parts)
+            once_km2 *= _cell_km2(grid)
+            some_date = unmixing.majority(np.minimum(observed.ice, ICE), ICE)
+            np.multiply(some_date, unmixing.WHOLE, out=some_date)
+            np.maximum(ever, some_date, out=ever)
+            del some_date
         near = unmixing.grown(
             np.greater_equal(share, MOSTLY).view(np.uint8), _cells(defaults.UNSEEN_REACH_M, grid)
         )
         hidden = near
         np.multiply(near, codes == UNSEEN, out=hidden)
         np.multiply(hidden, unmixing.WHOLE, out=hidden)
-        unseen, unseen_km2 = np.empty(0, object), np.zeros(len(parts))
+        unseen, unseen_km2, hides = np.empty(0, object), np.zeros(len(parts)), 0.0
         if hidden.any():
+            hides = _hides(hidden, codes, share)
             unseen = parts_of(hidden, grid).polygons
             np.maximum(ever, hidden, out=ever)
             np.maximum(hidden, share, out=hidden)
@@ -435,12 +526,38 @@ class _Bounds:
         off = round(min(cells / _RAMP_CELLS, 0.49) * unmixing.WHOLE)
         return cls(
             snow_km2,
+            once_km2,
             unseen_km2,
+            hides,
             _around(ever, parts, kept | snow, grid, HALF - off),
             parts_of(share, grid, HALF + off).polygons,
             unseen,
             _dates(observed, parts),
         )
+
+
+def _hides(hidden: Codes, codes: Codes, share: Codes) -> float:
+    """Estimate the share of ice in what was not seen, from nothing: root mean square.
+
+    Its mean is that of the seen cells around, p. What a small cloud hides is all ice or none, and has the
+    mean square p; no share from 0 to 1 with that mean has more.
+    """
+    rim = (unmixing.grown(hidden, 1) > hidden) & (codes != UNSEEN)
+    p = float((share[rim] >= MOSTLY).mean()) if rim.any() else 0.5
+    return math.sqrt(p)
+
+
+def _gone_elsewhere(observed: Observed, share: Codes) -> float:
+    """Give the share of what was ice on some date, and seen again, that is no ice in the end."""
+    if observed.ice is None or observed.seen is None:
+        return 0.0
+    again = (observed.ice > 0) & (observed.seen > 1)
+    return float((share[again] < MOSTLY).mean()) if again.any() else 1.0
+
+
+def _seen_once(seen: Codes, parts: Parts) -> Reals:
+    """Count the cells (n,) of each part that one date alone saw."""
+    return runs.sums(parts.runs, len(parts), np.equal(seen, 1).view(np.uint8))
 
 
 def _cells(distance_m: float, grid: Grid) -> int:
@@ -452,11 +569,11 @@ def _first_cells(parts: Parts) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return parts.runs[first, runs.ROW].astype(np.int64), parts.runs[first, runs.START].astype(np.int64)
 
 
-def _added(larger: Codes, share: Codes, parts: Parts, kept: NDArray[np.bool_], grid: Grid) -> Reals:
+def _added(larger: Codes, known: Codes, parts: Parts, kept: NDArray[np.bool_], grid: Grid) -> Reals:
     """Share out what a larger raster has more, among the kept parts in each of its own, by their margins."""
     found = runs.runs_of(larger, MOSTLY)
     count = int(runs.join(found, False))
-    cells = runs.sizes(found, count) - runs.sums(found, count, (share >= MOSTLY).astype(np.uint8))
+    cells = runs.sizes(found, count) - runs.sums(found, count, (known >= MOSTLY).astype(np.uint8))
     owner = runs.part_at(found, *_first_cells(parts))
     around = np.where(kept, shapely.length(parts.polygons), 0.0)
     inside = owner >= 0
@@ -498,7 +615,9 @@ def _assembled(
     kept: NDArray[np.bool_],
     snow: NDArray[np.bool_],
     bounds: _Bounds,
+    debris: Codes | None,
     curve: Curve,
+    threshold_unc_km2: float,
     edits: Sequence[Edit],
     area_min_km2: float,
 ) -> Extent:
@@ -511,7 +630,7 @@ def _assembled(
     sigma_m = defaults.EDGE_CELLS * observed.detail_m
     edge = sigma_m * np.sqrt(around * defaults.EDGE_CORRELATION_CELLS * observed.detail_m) / M2_PER_KM2
     lengths = around / max(float(around.sum()), 1e-9)
-    threshold = curve.half_range_km2 * lengths
+    threshold = threshold_unc_km2 * lengths
 
     def of_origin(values: Reals) -> Reals:
         """Take a number of the part a shape came from, shared out among its pieces by area; 0 if drawn."""
@@ -522,9 +641,10 @@ def _assembled(
         taken[drawn] = own[origin[drawn]] * area[drawn] / np.maximum(total[origin[drawn]], 1e-12)
         return taken
 
-    snow_unc = of_origin(bounds.snow_km2) / 2
+    beside, once = of_origin(bounds.snow_km2), of_origin(bounds.once_km2)
+    snow_unc = np.hypot(beside, once)
     unseen = of_origin(bounds.unseen_km2)
-    total = np.sqrt(edge**2 + threshold**2 + snow_unc**2 + (_UNIFORM * unseen) ** 2)
+    total = np.sqrt(edge**2 + threshold**2 + snow_unc**2 + (bounds.hides * unseen) ** 2)
     number = np.where(origin >= 0, bounds.date[kept][np.maximum(origin, 0)], 0) if kept.any() else origin * 0
     stamps = [observed.dates[int(each)].strftime("%Y-%m-%dT%H:%M:%S") for each in number]
     order = np.argsort(-area, kind="stable")
@@ -545,22 +665,48 @@ def _assembled(
         .iloc[order]
         .reset_index(drop=True)
     )
+    mask = np.zeros(grid.shape, np.uint8) if debris is None else debris
+    covered = debris_layer(mask, glaciers, grid, area_min_km2, edits)
+    debris_km2, debris_unc = (
+        np.bincount(covered["body"], covered[name], len(glaciers)) for name in ("area_km2", "area_unc_km2")
+    )
+    if debris is None:
+        debris_km2, debris_unc = (np.full(len(glaciers), np.nan) for _ in range(2))
+    glaciers["debris_km2"] = debris_km2
+    parts_table = pd.DataFrame(
+        {
+            "perimeter_m": around[order],
+            "edge_sigma_m": np.full(len(shapes), sigma_m),
+            "edge_correlation_m": np.full(len(shapes), defaults.EDGE_CORRELATION_CELLS * observed.detail_m),
+            "edge_unc_km2": edge[order],
+            "threshold_unc_km2": threshold[order],
+            "snow_km2": beside[order],
+            "snow_unc_km2": snow_unc[order],
+            "unseen_km2": unseen[order],
+            "unseen_unc_km2": bounds.hides * unseen[order],
+            "debris_km2": debris_km2,
+            "debris_unc_km2": debris_unc,
+            "half_pixel_unc_km2": around[order] * observed.detail_m / 2 / M2_PER_KM2,
+        }
+    )
     least, _ = replayed(bounds.least, edits, crs)
     greatest, _ = replayed(bounds.greatest, edits, crs)
     layers = {
         "glaciers": glaciers,
         "outlines_min": _layer(least, grid),
         "outlines_max": _layer(greatest, grid),
-        "debris": _layer(np.empty(0, object), grid),
+        "debris": covered,
         "unseen": _layer(bounds.unseen, grid),
     }
     snow_km2 = float(area_km2[snow].sum())
     return Extent(
         layers,
+        parts_table,
         curve,
         snow_km2,
-        curve.half_range_km2,
-        _notes(observed, whole, glaciers, snow_km2, int(snow.sum())),
+        threshold_unc_km2,
+        _notes(observed, whole, glaciers, covered, snow_km2, int(snow.sum())),
+        observed.detail_m,
     )
 
 
@@ -573,9 +719,22 @@ def _layer(shapes: NDArray[Any], grid: Grid) -> gpd.GeoDataFrame:
 
 
 def _notes(
-    observed: Observed, whole: Grid, glaciers: gpd.GeoDataFrame, snow_km2: float, patches: int
+    observed: Observed,
+    whole: Grid,
+    glaciers: gpd.GeoDataFrame,
+    covered: gpd.GeoDataFrame,
+    snow_km2: float,
+    patches: int,
 ) -> tuple[str, ...]:
-    notes = ["Ice under debris is not mapped; the layer debris is empty."]
+    notes = []
+    if len(covered):
+        by = "slope, position and temperature" if observed.temperature is not None else "slope and position"
+        notes.append(
+            f"{covered['area_km2'].sum():.2f} km2 beside clean ice may be ice under debris, by {by}: "
+            "candidates, which area_km2 does not include. Look at them: a valley floor may look alike."
+        )
+    elif len(glaciers) and glaciers["debris_km2"].isna().all():
+        notes.append("Without elevations ice under debris was not looked for.")
     if patches:
         notes.append(
             f"{patches} ragged patches ({snow_km2:.2f} km2) were taken for snow of the season and stand in "

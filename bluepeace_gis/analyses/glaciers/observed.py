@@ -2,7 +2,7 @@
 
 import datetime as dt
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,6 +22,7 @@ Shorts = NDArray[np.int16]
 Codes = NDArray[np.uint8]
 
 DATES_MAX: Final = 255
+_FREEZING_K: Final = 273.15
 
 
 @dataclass
@@ -41,6 +42,9 @@ class Observed:
         On how many dates the cell was seen, and was snow or ice.
     detail_m : float
         The coarsest cell of the bands used: what the outline resolves.
+    temperature : (rows, columns) int16 or None
+        Of the surface on the kept date, hundredths of a degree Celsius; -32768 where it is not known. None
+        where no date has a thermal band.
     """
 
     grid: Grid
@@ -52,6 +56,7 @@ class Observed:
     date: Codes | None = None
     seen: Codes | None = None
     ice: Codes | None = None
+    temperature: Shorts | None = None
     _limits: tuple[int, int, int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -74,10 +79,10 @@ class Observed:
             See :class:`Observed`.
         """
         green, nir, swir1 = (np.full(grid.shape, NODATA, np.int16) for _ in range(3))
-        counts: list[Codes | None] = [None, None, None]
-        if len(dates) > 1:
-            counts = [np.zeros(grid.shape, np.uint8) for _ in range(3)]
-        return cls(grid, green, nir, swir1, dates, detail_m, *counts)
+        if len(dates) == 1:
+            return cls(grid, green, nir, swir1, dates, detail_m)
+        date, seen, ice = (np.zeros(grid.shape, np.uint8) for _ in range(3))
+        return cls(grid, green, nir, swir1, dates, detail_m, date, seen, ice)
 
     def add(
         self,
@@ -89,6 +94,7 @@ class Observed:
         *,
         terrain: Terrain | None = None,
         shade: Codes | None = None,
+        temperature_k: NDArray[np.floating[Any]] | None = None,
         join: bool = False,
     ) -> None:
         """Take up some whole rows of one observation.
@@ -104,6 +110,8 @@ class Observed:
         terrain, shade : optional
             Where the mountains cast their shadow on this date, see :meth:`Terrain.shade`: it
             is lightened, and what is too dark there was not seen.
+        temperature_k : (rows, columns) float, kelvin, optional
+            Of the surface, NaN where unknown.
         join : bool
             Whether rows of an observation that were added before are kept where this part saw nothing: a
             date made of several scenes.
@@ -120,6 +128,7 @@ class Observed:
         if self.date is None or self.seen is None or self.ice is None:
             for target, band in zip(kept, bands, strict=True):
                 target[:] = np.where(bands[0] == NODATA, target, band) if join else band
+            self._keep_temperature(rows, bands[0] != NODATA, temperature_k)
             return
         codes = contrast.classes(bands[0], bands[1], bands[2], limits(defaults.VISIBLE_MARGIN))
         selection.keep(
@@ -132,6 +141,20 @@ class Observed:
             self.seen[rows],
             self.ice[rows],
         )
+        self._keep_temperature(rows, (bands[0] != NODATA) & (self.date[rows] == number), temperature_k)
+
+    def _keep_temperature(
+        self, rows: slice, kept: NDArray[np.bool_], temperature_k: NDArray[np.floating[Any]] | None
+    ) -> None:
+        if temperature_k is None:
+            if self.temperature is not None:  # of another date than the bands
+                self.temperature[rows][kept] = NODATA
+            return
+        if self.temperature is None:
+            self.temperature = np.full(self.grid.shape, NODATA, np.int16)
+        known = np.isfinite(temperature_k)
+        hundredths = np.clip(np.rint((np.where(known, temperature_k, 0) - _FREEZING_K) * 100), -32767, 32767)
+        self.temperature[rows][kept] = np.where(known, hundredths, NODATA).astype(np.int16)[kept]
 
     def window(self, row0: int, row1: int, col0: int, col1: int) -> "Observed":
         """Cut out rows ``row0`` to ``row1 - 1`` and columns ``col0`` to ``col1 - 1``, as copies."""
@@ -141,5 +164,6 @@ class Observed:
             None if each is None else np.ascontiguousarray(each[place])
             for each in (self.date, self.seen, self.ice)
         )
+        temperature = None if self.temperature is None else np.ascontiguousarray(self.temperature[place])
         grid = self.grid.window(row0, row1, col0, col1)
-        return Observed(grid, green, nir, swir1, self.dates, self.detail_m, date, seen, ice)
+        return Observed(grid, green, nir, swir1, self.dates, self.detail_m, date, seen, ice, temperature)
