@@ -2,8 +2,8 @@
 
     python3 scripts/demo.py
 
-It makes ``.venv`` when needed, runs ``bluepeace basins``, ``scenes`` and ``season`` on ``data/sample`` and
-leaves all in ``demo``.
+It makes ``.venv`` when needed, runs ``bluepeace basins``, ``scenes``, ``season``, ``irrigation``,
+``irrigation-change``, ``glaciers`` and ``glacier-change`` on ``data/sample`` and leaves all in ``demo``.
 """
 
 import sys
@@ -28,6 +28,7 @@ from _environment import ROOT, Missing, child_environment, elapsed, end, make_re
 
 SAMPLE = ROOT / "data" / "sample"
 DEMO = ROOT / "demo"
+YEARS = (2015, 2024)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
         return 0 if set(arguments) & {"-h", "--help"} else 2
     make_ready()
     DEMO.mkdir(exist_ok=True)
-    made = basins() | season()
+    made = basins() | season() | irrigation() | glaciers()
     print("\nWhere it lies (layers, tables and rasters open in QGIS, styled):")
     width = max(map(len, made)) + 2
     for name, path in made.items():
@@ -91,6 +92,53 @@ def season() -> dict[str, str]:
     return {"scenes": listed["out"], "scenes picture": listed["picture"]} | pictures
 
 
+def irrigation() -> dict[str, str]:
+    """Map the irrigated land of two years, and ask what changed between them; return what was written."""
+    index, districts = DEMO / "scenes.gpkg", SAMPLE / "districts.gpkg"
+    zones = ["--zones", f"{districts}", "--zone-field", "district", "--group-field", "country"]
+    made, maps = {}, []
+    for year in YEARS:
+        outputs = told_and_done(
+            [
+                *("irrigation", f"{index}", "--year", f"{year}", "--dem", f"{SAMPLE / 'dem.tif'}"),
+                *("--area", f"{SAMPLE / 'fields.gpkg'}", *zones, "--out", f"{DEMO / f'irrigation_{year}'}"),
+            ]
+        )
+        maps.append(outputs["out"])
+        made |= {f"irrigation {year}": outputs["out"], f"irrigation {year} picture": outputs["picture"]}
+    changed = told_and_done(["irrigation-change", *maps, *zones, "--out", f"{DEMO / 'irrigation_change'}"])
+    return made | {"irrigation change": changed["out"], "irrigation change picture": changed["picture"]}
+
+
+def glaciers() -> dict[str, str]:
+    """Outline the glaciers of two summers, and ask what changed between them; return what was written."""
+    made, outlines = {}, []
+    zones = ["--zones", f"{SAMPLE / 'countries.gpkg'}", "--zone-field", "name"]
+    for year in YEARS:
+        summer = sorted((SAMPLE / "archive").glob(f"*_{year}0[89]*"))
+        outputs = told_and_done(
+            [
+                *("glaciers", *map(str, summer), "--dem", f"{SAMPLE / 'dem.tif'}", *zones),
+                *("--out", f"{DEMO / f'glaciers_{year}.gpkg'}"),
+            ]
+        )
+        outlines.append(outputs["out"])
+        made |= {f"glaciers {year}": outputs["out"], f"glaciers {year} picture": outputs["picture"]}
+    changed = told_and_done(["glacier-change", *outlines, *zones, "--out", f"{DEMO / 'glacier_change.gpkg'}"])
+    return made | {"glacier change": changed["out"], "glacier change picture": changed["picture"]}
+
+
+def told_and_done(question: Sequence[str]) -> dict[str, str]:
+    """Show a command as a person would write it, run it, and say its sentences; return what was written."""
+    say(f"bluepeace {shlex.join(map(_short, question))}")
+    sentences: list[str] = []
+    outputs = bluepeace(question, sentences)
+    say("What came out")
+    for sentence in sentences:
+        print(f"  {sentence}")
+    return outputs
+
+
 def season_in_words(record: dict[str, Any]) -> str:
     """Say what a composite is made of and how much of it was seen."""
     counted = record["properties"]["bluepeace:method"]
@@ -102,8 +150,15 @@ def season_in_words(record: dict[str, Any]) -> str:
     )
 
 
-def bluepeace(arguments: Sequence[str]) -> dict[str, str]:
+def bluepeace(arguments: Sequence[str], sentences: list[str] | None = None) -> dict[str, str]:
     """Run a command of the project and pass its progress on.
+
+    Parameters
+    ----------
+    arguments
+        The command and its options.
+    sentences
+        Receives what the command says of its answer.
 
     Returns
     -------
@@ -129,7 +184,10 @@ def bluepeace(arguments: Sequence[str]) -> dict[str, str]:
             if report.get("message", told) != told:
                 told = report["message"]
                 say(f"  {report['done']:>4.0%}  {told}")
-            result = report.get("result", {}).get("outputs", result)
+            answer = report.get("result", {})
+            result = answer.get("outputs", result)
+            if sentences is not None:
+                sentences += answer.get("sentences", [])
     if process.returncode != 0 or result is None:
         sys.exit(  # with 1: the fault is ours
             f"`bluepeace {arguments[0]}` ended with exit code {process.returncode} and without an answer: "

@@ -87,13 +87,11 @@ class Humps:
 
 @njit(cache=True, nogil=True)
 def _quantile(values: Reals, count: int, share: float, least: Reals) -> float:
-    """Return the quantile of the first ``count`` values, between neighbours by the straight line.
+    """Return the quantile of the first ``count`` values: one of them, the lower of the two beside it.
 
     least  (count,) or longer  used as workspace
     """
-    place = share * (count - 1)
-    under = int(place)
-    wanted = min(under + 2, count)  # only so many of the least values need an order
+    wanted = int(share * (count - 1)) + 1  # only so many of the least values need an order
     kept = 0
     for k in range(count):
         value = values[k]
@@ -107,8 +105,7 @@ def _quantile(values: Reals, count: int, share: float, least: Reals) -> float:
             at -= 1
         least[at] = value
         kept += 1
-    above = min(under + 1, count - 1)
-    found: float = least[under] + (place - under) * (least[above] - least[under])
+    found: float = least[wanted - 1]
     return found
 
 

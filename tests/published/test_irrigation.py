@@ -163,6 +163,25 @@ def test_what_was_not_observed_is_what_nobody_could_know(fields, curves):
     assert decided.mean() >= 0.6  # summer crops are seen all the same
 
 
+def test_few_dates_decide_bare_land_too_and_hardly_any_crop_is_called_bare(fields, curves):
+    """Composites taken away at random, as clouds do with a single Landsat."""
+    found, unseen, _ = of_rule(curves)
+    whole = np.flatnonzero(fields.well & ~unseen)
+    cropped = found[whole] != "fallow"
+    print("\nkept of 23 | crops: decided, called bare | bare: decided, called cropped")
+    for kept in (6, 8, 12, 15):
+        chance = np.random.default_rng(kept)
+        ndvi = fields.ndvi[:, whole].copy()
+        ndvi[np.argsort(chance.random(ndvi.shape), axis=0) >= kept] = NODATA
+        state = classify(ndvi, fields.days, seasons.shipped()).state
+        shares = [(state[which] == code).mean() for which in (cropped, ~cropped) for code in (0, 1, 3)]
+        print(
+            f"{kept:10} | {1 - shares[0]:.3f}  {shares[1]:.4f}          | {1 - shares[3]:.3f}  {shares[5]:.3f}"
+        )
+        assert shares[1] <= 0.015
+        assert kept < 12 or 1 - shares[3] >= 0.6
+
+
 @pytest.mark.parametrize("among", ["well observed", "all"])
 def test_thresholds_chosen_elsewhere_do_as_well_as_the_defaults(fields, curves, among):
     """Chosen on two regions (or on all years but one), scored on the third: what fitting would bring."""

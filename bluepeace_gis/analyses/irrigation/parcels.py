@@ -22,6 +22,7 @@ from bluepeace_gis.kernels import runs
 
 Codes = NDArray[np.uint8]
 M2_PER_HA = 10_000.0
+BLOCK_ROWS = 64  # of cells whose areas are computed at once
 
 
 def by_majority(state: Codes, season: Codes, parcel: NDArray[np.integer[Any]]) -> tuple[Codes, Codes]:
@@ -178,15 +179,19 @@ def sieve(state: Codes, season: Codes, grid: Grid, *, min_ha: float | None = Non
         return Sieved(state.copy(), season.copy(), 0.0, 0)
     ha = np.zeros(parts)
     cropped_ha = np.zeros(parts)
-    for row in np.unique(found[:, runs.ROW]).tolist():
-        # by rows, so that no array of areas stands beside the map
-        first, last = np.searchsorted(found[:, runs.ROW], [row, row + 1])
-        areas_ha = np.nan_to_num(grid.cell_areas_of(row, row + 1, 0, grid.shape[1])[0]) / M2_PER_HA
-        run = found[first:last]
-        for target, weight in ((ha, areas_ha), (cropped_ha, areas_ha * cropped[row])):
-            running = np.concatenate([[0.0], np.cumsum(weight)])
-            np.add.at(target, run[:, runs.PART], running[run[:, runs.END]] - running[run[:, runs.START]])
     rows, columns = state.shape
+    for top in range(0, rows, BLOCK_ROWS):
+        # by blocks, so that no array of areas stands beside the map
+        bottom = min(top + BLOCK_ROWS, rows)
+        first, last = np.searchsorted(found[:, runs.ROW], [top, bottom])
+        run = found[first:last]
+        areas_ha = np.nan_to_num(grid.cell_areas_of(top, bottom, 0, columns)) / M2_PER_HA
+        line = run[:, runs.ROW] - top
+        for target, weight in ((ha, areas_ha), (cropped_ha, areas_ha * cropped[top:bottom])):
+            running = np.zeros((bottom - top, columns + 1))
+            np.cumsum(weight, axis=1, out=running[:, 1:])
+            size = running[line, run[:, runs.END]] - running[line, run[:, runs.START]]
+            np.add(target, np.bincount(run[:, runs.PART], size, parts), out=target)
     at_rim = np.zeros(parts, bool)
     touches = (
         (found[:, runs.ROW] == 0)

@@ -336,7 +336,9 @@ def _check(ndvi: Shorts, days: NDArray[np.integer[Any]], seasons: Seasons, zone:
             f"Found {days.size} days ({days.dtype}) for {len(ndvi)} dates of NDVI; expected a whole day of "
             "the year for each."
         )
-    known = days[ndvi != NODATA] if own else days
+    known = days
+    if own and (days.min(initial=1) < 1 or days.max(initial=1) > YEAR_DAYS):
+        known = days[ndvi != NODATA]  # copies: only where some day is wrong
     falls = not own and bool((np.diff(days) < 0).any())
     if known.size and (known.min() < 1 or known.max() > YEAR_DAYS or falls):
         raise BadInput(
