@@ -175,9 +175,7 @@ def test_few_dates_decide_bare_land_too_and_hardly_any_crop_is_called_bare(field
         ndvi[np.argsort(chance.random(ndvi.shape), axis=0) >= kept] = NODATA
         state = classify(ndvi, fields.days, seasons.shipped()).state
         shares = [(state[which] == code).mean() for which in (cropped, ~cropped) for code in (0, 1, 3)]
-        print(
-            f"{kept:10} | {1 - shares[0]:.3f}  {shares[1]:.4f}          | {1 - shares[3]:.3f}  {shares[5]:.3f}"
-        )
+        print(f"{kept:10} | {1 - shares[0]:.3f}  {shares[1]:.4f} | {1 - shares[3]:.3f}  {shares[5]:.3f}")
         assert shares[1] <= 0.015
         assert kept < 12 or 1 - shares[3] >= 0.6
 
