@@ -5,6 +5,9 @@ files the engine can read, the run is followed and can be cancelled, results com
 the style the engine wrote beside them, and as numbers. A subclass gives names, labels and help.
 """
 
+from __future__ import annotations
+
+import csv
 import html
 import json
 import os
@@ -12,6 +15,7 @@ import shlex
 import shutil
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 from qgis.core import (
     QgsCoordinateTransform,
@@ -19,6 +23,8 @@ from qgis.core import (
     QgsFeature,
     QgsFeatureRequest,
     QgsFields,
+    QgsLayerTreeLayer,
+    QgsMapLayer,
     QgsProcessing,
     QgsProcessingAlgorithm,
     QgsProcessingContext,
@@ -26,18 +32,22 @@ from qgis.core import (
     QgsProcessingFeatureSource,
     QgsProcessingFeatureSourceDefinition,
     QgsProcessingLayerPostProcessorInterface,
+    QgsProcessingParameterBoolean,
     QgsProcessingParameterDateTime,
     QgsProcessingParameterDefinition,
     QgsProcessingParameterMultipleLayers,
+    QgsProcessingParameterNumber,
+    QgsProcessingParameterString,
     QgsProcessingParameterVectorDestination,
     QgsProcessingUtils,
     QgsProperty,
     QgsProviderRegistry,
+    QgsRasterLayer,
     QgsVectorFileWriter,
     QgsVectorLayer,
     QgsWkbTypes,
 )
-from qgis.PyQt.QtCore import Qt
+from qgis.PyQt.QtCore import QDate, QDateTime, Qt
 from qgis.PyQt.QtGui import QIcon
 from qgis.PyQt.QtXml import QDomDocument
 
@@ -46,6 +56,7 @@ from .translation import Translated
 
 VECTOR_EXTENSION = "gpkg"
 TABLE_EXTENSION = "csv"
+TEXT_TABLES = {".csv", ".tsv", ".txt"}  # tables the engine reads itself
 TABLE_SHOWN = "|option:AUTODETECT_TYPE=YES"  # QGIS 3.22 takes the numbers of a CSV for text otherwise
 ICON = Path(__file__).parent / "icon.svg"
 TABLE_STYLE = 'style="vertical-align: top"'
@@ -75,6 +86,23 @@ def in_words(moment, kind):
     if moment.timeSpec() != Qt.TimeSpec.LocalTime:
         moment = moment.toUTC()
     return moment.toString("yyyy-MM-ddTHH:mm:ss")
+
+
+def write_table(source, path):
+    """Write rows without geometry as CSV, days as 2003-08-30: GDAL would write them in another way."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(source.fields().names())
+        for row in source.getFeatures():
+            rows.writerow([in_text(value) for value in row.attributes()])
+    return str(path)
+
+
+def in_text(value):
+    """Write a value of a table as the engine reads it."""
+    if not is_given(value):
+        return ""
+    return value.toString(Qt.DateFormat.ISODate) if isinstance(value, (QDate, QDateTime)) else str(value)
 
 
 class TableDestination(QgsProcessingParameterVectorDestination):
@@ -115,6 +143,15 @@ def several_places(name, label, *, optional=False):
     return definition
 
 
+class Shown(NamedTuple):
+    """A layer of a product, as QGIS is to show it; without a style it has the one stored in its file."""
+
+    source: str
+    name: str
+    style: Path | None = None
+    visible: bool = True
+
+
 class BluepeaceAlgorithm(Translated, QgsProcessingAlgorithm):
     """Runs one command; its parameter names are the option names of that command, `-` written `_`."""
 
@@ -124,7 +161,7 @@ class BluepeaceAlgorithm(Translated, QgsProcessingAlgorithm):
     extension = VECTOR_EXTENSION  # of its file
     resumable = False  # a stopped run is gone on with: what it has finished is kept
     shown = ""  # what QGIS is told after the file's name to show it: which layer of it, or how to read it
-    loaded = ""  # output that lists the layers of a folder
+    loaded = ""  # output that lists the layers of a folder that are shown
     numbers = {}  # output name here: name in the engine's `numbers`
 
     def __init__(self):
@@ -177,6 +214,42 @@ class BluepeaceAlgorithm(Translated, QgsProcessingAlgorithm):
             definition.setFlags(definition.flags() | QgsProcessingParameterDefinition.Flag.FlagAdvanced)
         self.addParameter(definition)
 
+    def add_long_work(self):
+        """Add what the commands that may work for hours take: memory, workers, and going on."""
+        self.add(
+            QgsProcessingParameterNumber(
+                "memory_mb",
+                self.tr("Memory at most (MB)"),
+                QgsProcessingParameterNumber.Type.Double,
+                2000,
+                minValue=1,
+            ),
+            self.tr("How much memory the whole work may take; its size changes no value."),
+            rare=True,
+        )
+        self.add(
+            QgsProcessingParameterString("executor", self.tr("Work is done by"), "threads"),
+            self.tr("threads, processes, or the address of a dask scheduler, such as tcp://localhost:8786."),
+            rare=True,
+        )
+        self.add(
+            QgsProcessingParameterBoolean("resume", self.tr("Go on with a stopped run"), False),
+            self.tr("Keeps the tiles that an earlier, stopped run has finished and that are still right."),
+            rare=True,
+        )
+        self.add(
+            QgsProcessingParameterBoolean("retry_failed", self.tr("Try failed tiles again"), False),
+            self.tr("Goes on with a stopped run too, and tries the tiles again that had failed."),
+            rare=True,
+        )
+        self.add(
+            QgsProcessingParameterBoolean("dry_run", self.tr("Only say what would be done"), False),
+            self.tr(
+                "Names the scenes, gaps in time, missing bands, memory and disk space, and computes nothing."
+            ),
+            rare=True,
+        )
+
     def canExecute(self):
         """Say why not where there is no engine; the algorithm is listed all the same."""
         try:
@@ -199,7 +272,10 @@ class BluepeaceAlgorithm(Translated, QgsProcessingAlgorithm):
         """Yield the sentence of each problem found, or an empty one; subclasses add their own."""
         for definition in self.parameterDefinitions():
             if definition.type() == "raster":
-                yield self.raster_problem(definition, parameters, context)
+                layer = self.parameterAsRasterLayer(parameters, definition.name(), context)
+                yield self.raster_problem(definition, layer)
+            elif is_of_rasters(definition):
+                yield from self.rasters_problems(definition, parameters, context)
             elif definition.type() == "source":
                 yield self.source_problem(definition, parameters, context)
             elif definition.type() == "multilayer":
@@ -207,9 +283,26 @@ class BluepeaceAlgorithm(Translated, QgsProcessingAlgorithm):
             elif definition.name() == self.main_output and definition.type() != FOLDER:
                 yield self.destination_problem(definition, parameters, context)
 
-    def raster_problem(self, definition, parameters, context):
+    def rasters_problems(self, definition, parameters, context):
+        """Yield what is wrong with each of several rasters; QGIS leaves out what it cannot open."""
+        asked = parameters.get(definition.name())
+        if not is_given(asked):
+            return
+        asked = asked if isinstance(asked, (list, tuple)) else str(asked).split(";")
+        for one in asked:
+            layer = one
+            if not isinstance(one, QgsMapLayer):
+                layer = QgsProcessingUtils.mapLayerFromString(str(one), context)
+            if not isinstance(layer, QgsRasterLayer):
+                yield self.tr(
+                    "{label}: {path} was not found or is no raster. Remove it from the list, or choose a "
+                    "raster file."
+                ).format(label=definition.description(), path=one)
+            else:
+                yield self.raster_problem(definition, layer)
+
+    def raster_problem(self, definition, layer):
         """Say what keeps the engine from reading this raster as QGIS shows it."""
-        layer = self.parameterAsRasterLayer(parameters, definition.name(), context)
         if layer is None or not layer.isValid():
             return ""
         label, name = definition.description(), layer.name()
@@ -243,7 +336,7 @@ class BluepeaceAlgorithm(Translated, QgsProcessingAlgorithm):
         source = self.parameterAsSource(parameters, definition.name(), context)
         if source is None:
             return ""
-        if not source.sourceCrs().isValid():
+        if not source.sourceCrs().isValid() and source.wkbType() != QgsWkbTypes.Type.NoGeometry:
             return self.tr(
                 "{label}: {name} has no coordinate reference system. Set it first: layer's menu > Layer CRS "
                 "> Set Layer CRS."
@@ -341,15 +434,24 @@ class BluepeaceAlgorithm(Translated, QgsProcessingAlgorithm):
             "boolean": lambda *asked: self.parameterAsBoolean(*asked) or None,
             "datetime": lambda *asked: in_words(self.parameterAsDateTime(*asked), definition.dataType()),
             "enum": lambda *asked: ",".join(self.parameterAsEnumStrings(*asked)),
-            "field": self.parameterAsString,
+            "field": lambda *asked: ",".join(self.columns(*asked)),
             "file": self.parameterAsFile,
-            "multilayer": self.parameterAsFileList,
+            "multilayer": self.raster_files if is_of_rasters(definition) else self.parameterAsFileList,
             "number": lambda *asked: format(self.parameterAsDouble(*asked), ".15g"),
             "raster": lambda *asked: self.parameterAsRasterLayer(*asked).source(),
             "source": self.vector_file,
             "string": self.parameterAsString,
         }
         return readers[definition.type()](parameters, name, context)
+
+    def columns(self, parameters, name, context):
+        """Give the names of the chosen columns; QGIS 3.40 calls the question otherwise."""
+        asked = getattr(self, "parameterAsStrings", None) or self.parameterAsFields
+        return asked(parameters, name, context)
+
+    def raster_files(self, parameters, name, context):
+        """Give the files of several rasters."""
+        return [layer.source() for layer in self.parameterAsLayerList(parameters, name, context)]
 
     def vector_file(self, parameters, name, context):
         """Give the file of these features, or a callable that writes one if a file does not say it all.
@@ -378,6 +480,8 @@ class BluepeaceAlgorithm(Translated, QgsProcessingAlgorithm):
         source = self.parameterAsSource(parameters, name, context)
         if source is None:
             raise QgsProcessingException(self.invalidSourceError(parameters, name))
+        if source.wkbType() == QgsWkbTypes.Type.NoGeometry:
+            return lambda folder: write_table(source, folder / f"{name}.{TABLE_EXTENSION}")
         return lambda folder: self.write_features(source, folder / f"{name}.{VECTOR_EXTENSION}", context)
 
     def write_features(self, source, path, context):
@@ -489,7 +593,7 @@ class BluepeaceAlgorithm(Translated, QgsProcessingAlgorithm):
     def results(self, result, context):
         """Turn what the engine reports into the outputs that are declared."""
         outputs, numbers = result.get("outputs", {}), result.get("numbers", {})
-        results = (self.bring_rasters if self.makes_folder() else self.bring_layer)(outputs, context)
+        results = (self.bring_folder if self.makes_folder() else self.bring_layer)(outputs, context)
         for definition in self.outputDefinitions():
             name = definition.name()
             if self.numbers.get(name) in numbers:
@@ -508,6 +612,13 @@ class BluepeaceAlgorithm(Translated, QgsProcessingAlgorithm):
             )
         return Path(str(path))
 
+    def layers(self):
+        """Name the layers of a file that are loaded, the uppermost first: (layer, name) each.
+
+        The main one among them keeps the name that the user gave to the result. None: only that one.
+        """
+        return ()
+
     def bring_layer(self, outputs, context):
         """Have QGIS show the file that was made, if it was asked to, and give it."""
         destination = self.told[self.main_output]
@@ -516,23 +627,60 @@ class BluepeaceAlgorithm(Translated, QgsProcessingAlgorithm):
         waiting = context.layersToLoadOnCompletion()
         if destination in waiting:
             details = waiting.pop(destination)
-            details.setPostProcessor(Painter.of(drawn, written))
-            waiting[drawn] = details
             context.setLayersToLoadOnCompletion(waiting)
+            main = Shown(drawn, details.name, written.with_suffix(".qml"))
+            others = [Shown(f"{written}|layername={layer}", name) for layer, name in self.layers()]
+            stack = [main if one.source == drawn else one for one in others] or [main]
+            stack = [one for one in stack if one is main or holds_features(one.source)]
+            load(stack, context, details.project, {drawn: details})
         return {self.main_output: drawn}
 
-    def bring_rasters(self, outputs, context):
-        """Have QGIS show those rasters of a folder that have a style: the results, not their companions."""
-        files = [self.written(path) for path in outputs.values()]
-        drawn = [
-            path for path in files if path.suffix == RASTER_SUFFIX and path.with_suffix(".qml").is_file()
-        ]
+    def bring_folder(self, outputs, context):
+        """Have QGIS show what is to be seen of a folder, and name it."""
+        folder = self.told[self.main_output]
+        outputs = {
+            name: self.written(path) for name, path in outputs.items() if Path(str(path)) != Path(folder)
+        }
+        stack = self.layers_of_folder(outputs)
         if context.project() is not None:  # else there is nothing to show them in
-            for path in drawn:
-                details = QgsProcessingContext.LayerDetails(title(path), context.project(), self.loaded)
-                details.setPostProcessor(Painter.of(str(path), path))
-                context.addLayerToLoadOnCompletion(str(path), details)
-        return {self.main_output: self.told[self.main_output], self.loaded: [str(path) for path in drawn]}
+            load(stack, context, context.project(), {}, self.loaded)
+        return {self.main_output: folder, self.loaded: rasters_of(stack)}
+
+    def layers_of_folder(self, outputs):
+        """Give what is shown of a folder, the uppermost first; here the rasters that have a style."""
+        return [
+            Shown(str(path), title(path), path.with_suffix(".qml"))
+            for path in outputs.values()
+            if path.suffix == RASTER_SUFFIX and path.with_suffix(".qml").is_file()
+        ]
+
+
+def is_of_rasters(definition):
+    """Tell whether a parameter takes several rasters, and not any files and folders."""
+    return definition.type() == "multilayer" and definition.layerType() == QgsProcessing.SourceType.TypeRaster
+
+
+def rasters_of(stack):
+    """Give the files of the rasters among the layers, each once."""
+    files = [os.path.normpath(one.source) for one in stack if one.source.endswith(RASTER_SUFFIX)]
+    return list(dict.fromkeys(files))
+
+
+def holds_features(source):
+    """Tell whether a layer is there and not empty: an empty one would only fill the legend."""
+    layer = QgsVectorLayer(source, "", "ogr")
+    return layer.isValid() and layer.featureCount() > 0
+
+
+def load(stack, context, project, known, output=""):
+    """Have QGIS show layers, the uppermost first; `known` holds the details of those it knows of already."""
+    order = Order([one.source for one in stack])
+    for place, one in enumerate(stack):
+        details = known.get(one.source) or QgsProcessingContext.LayerDetails(one.name, project, output)
+        if hasattr(details, "layerSortKey"):  # from QGIS 3.32 on; greater ones lie above
+            details.layerSortKey = len(stack) - place
+        details.setPostProcessor(Painter.of(one, order))
+        context.addLayerToLoadOnCompletion(one.source, details)
 
 
 def title(raster):
@@ -562,45 +710,89 @@ def whole_layer(layer):
         name: value for name, value in registry.decodeUri("ogr", layer.source()).items() if is_given(value)
     }
     path = told.pop("path", "")
+    if Path(path).suffix.lower() in TEXT_TABLES:
+        told.pop("openOptions", None)  # how QGIS reads its numbers does not matter
     name, number = told.pop("layerName", None), told.pop("layerId", 0)
     if told or not Path(path).is_file():  # only one kind of geometry, say, or read in a special way
         return None
     layers = registry.providerMetadata("ogr").querySublayers(path)
     drawn = [found for found in layers if found.wkbType() != QgsWkbTypes.Type.NoGeometry]
-    if len(drawn) == 1:
+    if len(drawn) == 1 or Path(path).suffix.lower() in TEXT_TABLES:
         return path  # the engine reads the only layer with geometries
     if name is None:
         name = next((found.name() for found in layers if found.layerNumber() == number), None)
     return f"{path}|layername={name}" if name and "|" not in path + name else None
 
 
+class Order:
+    """Keeps the layers of one product in their order: QGIS sorts them by the names of their files."""
+
+    def __init__(self, sources):
+        self.sources = sources  # the uppermost first
+        self.loaded = {}  # source: id of the layer
+
+    def put(self, source, layer, root):
+        """Move a layer that has just come below those that are to lie above it; give where it hangs."""
+        node = root.findLayer(layer.id())
+        if node is None:  # QGIS 3.32 and newer hang it up later, by the key of its details
+            return None
+        self.loaded[source] = layer.id()
+        above = {self.loaded.get(other) for other in self.sources[: self.sources.index(source)]} - {None}
+        parent = node.parent()
+        hanging = parent.children()
+        places = [
+            place
+            for place, other in enumerate(hanging)
+            if isinstance(other, QgsLayerTreeLayer) and other.layerId() in above
+        ]
+        if places and max(places) > hanging.index(node):
+            moved = node.clone()
+            parent.insertChildNode(max(places) + 1, moved)
+            parent.removeChildNode(node)
+            node = moved
+        return node
+
+
 class Painter(Translated, QgsProcessingLayerPostProcessorInterface):
-    """Gives a loaded layer the style that the engine wrote beside it."""
+    """Gives a loaded layer the style that the engine wrote beside it, and its place among the others."""
 
     kept = {}  # by layer
 
-    def __init__(self, style):
+    def __init__(self, shown, order):
         super().__init__()
-        self.style = style
+        self.shown = shown
+        self.order = order
 
     @classmethod
-    def of(cls, layer, written):
-        """Make one for a layer of a file; QGIS keeps no reference of its own."""
-        cls.kept[layer] = cls(written.with_suffix(".qml"))
-        return cls.kept[layer]
+    def of(cls, shown, order):
+        """Make one for a layer; QGIS keeps no reference of its own."""
+        cls.kept[shown.source] = cls(shown, order)
+        return cls.kept[shown.source]
 
-    def postProcessLayer(self, layer, context, feedback):  # noqa: ARG002 - QGIS passes it
+    def postProcessLayer(self, layer, context, feedback):
+        """Style the layer, then put it in its place."""
+        self.paint(layer, feedback)
+        project = context.project()
+        node = None if project is None else self.order.put(self.shown.source, layer, project.layerTreeRoot())
+        if node is not None and not self.shown.visible:
+            node.setItemVisibilityChecked(False)
+
+    def paint(self, layer, feedback):
         """Read the .qml itself: loadNamedStyle prefers a style stored in the GeoPackage."""
-        if not self.style.is_file():
+        style = self.shown.style
+        if style is None:
+            layer.loadDefaultStyle()  # Processing does not, as the Browser does
+            return
+        if not style.is_file():
             return
         document = QDomDocument()
-        parsed = document.setContent(self.style.read_text(encoding="utf-8"))
+        parsed = document.setContent(style.read_text(encoding="utf-8"))
         if not (parsed[0] if isinstance(parsed, tuple) else parsed):  # Qt 5 gives a tuple, Qt 6 a value
             feedback.pushWarning(
-                self.tr("{style} is not a style of QGIS; the layer keeps its own.").format(style=self.style)
+                self.tr("{style} is not a style of QGIS; the layer keeps its own.").format(style=style)
             )
             return
         styled, problem = layer.importNamedStyle(document)
         if not styled:
-            feedback.pushWarning(f"{self.style}: {problem}")
+            feedback.pushWarning(f"{style}: {problem}")
         layer.triggerRepaint()

@@ -4,13 +4,11 @@ from qgis.core import (
     QgsProcessing,
     QgsProcessingOutputMultipleLayers,
     QgsProcessingOutputNumber,
-    QgsProcessingParameterBoolean,
     QgsProcessingParameterDateTime,
     QgsProcessingParameterEnum,
     QgsProcessingParameterFeatureSource,
     QgsProcessingParameterFolderDestination,
     QgsProcessingParameterNumber,
-    QgsProcessingParameterString,
 )
 
 from .algorithm import BluepeaceAlgorithm, several_places
@@ -160,39 +158,7 @@ class Season(BluepeaceAlgorithm):
             self.tr("Scenes with more clouds, by their metadata in percent, are left out."),
             rare=True,
         )
-        self.add(
-            QgsProcessingParameterNumber(
-                "memory_mb",
-                self.tr("Memory at most (MB)"),
-                QgsProcessingParameterNumber.Type.Double,
-                2000,
-                minValue=1,
-            ),
-            self.tr("How much memory the whole work may take; its size changes no value."),
-            rare=True,
-        )
-        self.add(
-            QgsProcessingParameterString("executor", self.tr("Work is done by"), "threads"),
-            self.tr("threads, processes, or the address of a dask scheduler, such as tcp://localhost:8786."),
-            rare=True,
-        )
-        self.add(
-            QgsProcessingParameterBoolean("resume", self.tr("Go on with a stopped run"), False),
-            self.tr("Keeps the tiles that an earlier, stopped run has finished and that are still right."),
-            rare=True,
-        )
-        self.add(
-            QgsProcessingParameterBoolean("retry_failed", self.tr("Try failed tiles again"), False),
-            self.tr("Goes on with a stopped run too, and tries the tiles again that had failed."),
-            rare=True,
-        )
-        self.add(
-            QgsProcessingParameterBoolean("dry_run", self.tr("Only say what would be done"), False),
-            self.tr(
-                "Names the scenes, gaps in time, missing bands, memory and disk space, and computes nothing."
-            ),
-            rare=True,
-        )
+        self.add_long_work()
         self.add(
             QgsProcessingParameterFolderDestination("out", self.tr("Folder for the composites")),
             self.tr("Folder to write into; the composites are loaded from there into the project."),

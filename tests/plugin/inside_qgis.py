@@ -158,8 +158,10 @@ def load(parameters, name="basins", style=None):
     algorithm.checkParameterValues(parameters, context)
     kept = "earlier" in context.layersToLoadOnCompletion()
     context.setLayersToLoadOnCompletion({})
-    definition = QgsProcessingOutputLayerDefinition(out, project)
-    definition.destinationName = "My result"
+    definition = out
+    if not algorithm.makes_folder():  # a folder is told as it is
+        definition = QgsProcessingOutputLayerDefinition(out, project)
+        definition.destinationName = "My result"
     # in a thread of its own, as the toolbox does: QGIS then hands another context to the run
     task = QgsProcessingAlgRunnerTask(algorithm, {**parameters, "out": definition}, context, feedback)
     ended = []
@@ -181,18 +183,33 @@ def load(parameters, name="basins", style=None):
     }
     for source, details in context.layersToLoadOnCompletion().items():
         layer = QgsProcessingUtils.mapLayerFromString(source, context)
+        details.setOutputLayerName(layer)
+        project.addMapLayer(context.temporaryLayerStore().takeMapLayer(layer))
         details.postProcessor().postProcessLayer(layer, context, feedback)
         renderer = layer.renderer()  # a table has none
+        if isinstance(layer, QgsRasterLayer):
+            palette = renderer.type() == "paletted"
+            classes = [each.label for each in renderer.classes()] if palette else []
+            answer["layers"][details.name] = {
+                "source": source,
+                "band": renderer.usesBands(),
+                "classes": classes,
+            }
+            continue
         symbol = renderer.symbol() if renderer is not None and renderer.type() == "singleSymbol" else None
         answer["layers"][details.name] = {
             "source": source,
             "features": layer.featureCount(),
             "columns": {field.name(): field.typeName() for field in layer.fields()},
+            "renderer": renderer.type() if renderer is not None else None,
             "colour": symbol.color().name() if symbol is not None else None,
         }
         answer["forms"][details.name] = {
             field.name(): layer.editorWidgetSetup(index).type() for index, field in enumerate(layer.fields())
         }
+    answer["tree"] = [
+        [node.name(), node.itemVisibilityChecked()] for node in project.layerTreeRoot().children()
+    ]
     return answer
 
 

@@ -28,6 +28,7 @@ from qgis.utils import iface
 TOLD = json.loads(os.environ["BLUEPEACE_WINDOW"])
 FOLDER = Path(TOLD["folder"])
 PICTURE = "png"
+FOLDERS = ("season", "irrigation_change")  # whose result is a folder
 DRAWN_MILLISECONDS = 500  # until a window that is there has drawn itself
 
 
@@ -56,7 +57,7 @@ class Driver:
     """Walks through the steps and keeps what it sees."""
 
     def __init__(self):
-        self.seen = {"stall_seconds": 0.0}
+        self.seen = {"stall_seconds": 0.0, "dialogs": {}}
         self.dialog = None
         self.ticked = None
         self.clock = QTimer()
@@ -106,7 +107,7 @@ class Driver:
         """Open the dialog of an algorithm, filled in."""
         # as the box "open output file after running" is ticked for a user
         out = parameters["out"]
-        if algorithm != "season":  # whose result is a folder
+        if algorithm not in FOLDERS:
             out = QgsProcessingOutputLayerDefinition(out, QgsProject.instance())
         self.dialog = processing.createAlgorithmDialog(f"bluepeace:{algorithm}", {**parameters, "out": out})
         self.dialog.algorithmFinished.connect(lambda *ended: self.finished(algorithm, *ended))
@@ -131,6 +132,7 @@ class Driver:
             "shares": (lambda layer: layer.name() == "Shares", self.look_at_table),
             "scenes": (lambda layer: layer.name() == "Scenes", self.look_at_scenes),
             "season": (lambda layer: layer.source() in results["composites"], self.look_at_composites),
+            "irrigation_change": (lambda layer: layer.source() == results["change_tif"], self.look_at_change),
         }[algorithm]
         self.when(lambda: any(map(loaded, QgsProject.instance().mapLayers().values())), step)
 
@@ -253,9 +255,40 @@ class Driver:
         }
         self.picture("season_loaded.png")
         self.dialog.close()
-        for node in QgsProject.instance().layerTreeRoot().findLayers():  # for the picture of the map
-            node.setItemVisibilityChecked(node.layer().source() in self.seen["composites"])
-        self.leave_dialogs()
+        QgsProject.instance().removeAllMapLayers()
+        self.ask("irrigation_change", TOLD["change"])
+        self.when(self.dialog.isVisible, self.run_change)
+
+    def run_change(self):
+        self.seen["change_widgets"] = self.widgets()
+        self.picture("change_dialog.png")
+        self.dialog.runButton().click()
+
+    def look_at_change(self):
+        root = QgsProject.instance().layerTreeRoot()
+        self.seen["tree"] = [[node.name(), node.itemVisibilityChecked()] for node in root.children()]
+        self.picture("change_loaded.png")
+        self.dialog.close()
+        iface.mapCanvas().setExtent(
+            QgsProject.instance().mapLayersByName(root.children()[2].name())[0].extent()
+        )
+        self.open_dialogs(list(TOLD["dialogs"]))
+
+    def open_dialogs(self, names):
+        """Open one dialog after the other, empty, and close it again."""
+        if not names:
+            self.leave_dialogs()
+            return
+        self.dialog = processing.createAlgorithmDialog(f"bluepeace:{names[0]}")
+        self.dialog.resize(1000, 760)
+        self.dialog.show()
+        self.when(self.dialog.isVisible, lambda: self.show_dialog(*names))
+
+    def show_dialog(self, name, *others):
+        self.seen["dialogs"][name] = self.widgets()
+        self.picture(f"dialog_{name}.png")
+        self.dialog.close()
+        self.open_dialogs(others)
 
     def leave_dialogs(self):
         iface.mapCanvas().refresh()

@@ -247,6 +247,61 @@ def test_a_dry_run_gives_its_sentences_and_no_layer(season, product_folder):
     assert names(product_folder) == []
 
 
+def test_several_rasters_and_several_columns_become_words(talk, record, layers, product_folder):
+    told = {
+        "maps": [str(layers / "dem.tif"), str(layers / "again.tif")],
+        "zones": str(layers / "countries.gpkg"),
+        "group_field": ["country", "basin"],
+        "accept_definition": True,
+        "out": str(product_folder / "change"),
+    }
+    (layers / "again.tif").write_bytes((layers / "dem.tif").read_bytes())
+    talk("mendable", name="irrigation_change", parameters=told)
+    command, first, second, *options = record()["words"]
+    assert [command, first, second] == ["irrigation-change", *told["maps"]]
+    assert sorted(options) == sorted([
+        f"--zones={told['zones']}",
+        "--group-field=country,basin",
+        "--accept-definition",
+        "--band=1",
+        f"--out={told['out']}",
+        "--progress=json",
+        "--end-with-stdin",
+    ])  # fmt: skip
+
+
+AREAS = "glacier_name,date,area_km2\nмын жылкы,2003-08-30,12.5\nмын жылкы,2013-08-30,11.75\n"
+
+
+@pytest.fixture
+def areas(tmp_path):
+    """A table of areas, apart from the copies of what the engine was given."""
+    table = tmp_path / "given" / "areas.csv"
+    table.parent.mkdir()
+    table.write_text(AREAS, encoding="utf-8")
+    return table
+
+
+@pytest.mark.parametrize("ending", ["", "|option:AUTODETECT_TYPE=YES"])
+def test_a_table_of_areas_is_handed_over_itself(talk, record, areas, product_folder, ending):
+    told = {"before": f"{areas}{ending}", "out": str(product_folder / "change.gpkg")}
+    answer = talk(name="glacier_change", parameters=told)
+    assert answer["error"] is None, answer
+    assert record()["words"][:2] == ["glacier-change", str(areas)]
+    assert answer["results"]["LOSS"] == 1
+
+
+def test_days_of_a_table_are_handed_over_as_days(talk, record, areas, product_folder, tmp_path):
+    # QGIS's own way to read such tables; GDAL would write its days as 2003/08/30
+    source = areas.as_uri() + "?type=csv&detectTypes=yes&geomType=none"
+    out = str(product_folder / "change.gpkg")
+    told = {"before": f"delimitedtext://{source}", "out": out}
+    answer = talk(name="glacier_change", parameters=told)
+    assert answer["error"] is None, answer
+    assert record()["words"][1].endswith("before.csv")
+    assert (tmp_path / "before.csv").read_text(encoding="utf-8").split() == AREAS.split()
+
+
 def test_the_engine_starts_in_a_clean_environment(talk, record):
     poison = {
         "PYTHONPATH": "/nowhere",
@@ -403,6 +458,66 @@ def test_a_fault_in_the_parameters_of_a_season_is_found_before_the_run(
 
     answer = season(parameters={name: placed(value) for name, value in parameters.items()})
     assert placed(sentence) in answer["problem"]
+    assert answer["results"] is None
+    assert not (tmp_path / "record.jsonl").exists(), "the engine was started"
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "sentence"),
+    [
+        ("irrigation_change", {"maps": ["dem.tif", "gone.tif"], "zones": "countries.gpkg"}, "maps"),
+        (
+            "irrigation_change",
+            {"maps": ["dem.tif", "outlets.gpkg"], "zones": "countries.gpkg"},
+            "outlets.gpkg was not found or is no raster",
+        ),
+        ("irrigation_change", {"maps": ["dem.tif"], "zones": "countries.gpkg"}, "maps"),
+        ("irrigation_change", {"maps": ["dem.tif", "dem.tif"]}, "zones"),
+        (
+            "irrigation",
+            {"scenes": ["dem.tif"], "year": 2024, "et0": "dem.tif"},
+            "Reference evapotranspiration (mm) is given without Rain (mm)",
+        ),
+        (
+            "irrigation",
+            {"scenes": ["dem.tif"], "year": 2024, "zones": "countries.gpkg", "dem": "dem.tif",
+             "area": "far_countries.gpkg"},
+            "Study area and Zones do not overlap",
+        ),
+        ("irrigation", {"scenes": ["dem.tif"], "year": 24}, "year"),
+        ("irrigation", {"scenes": ["dem.tif"]}, "year"),
+        (
+            "glaciers",
+            {"scenes": ["dem.tif"], "dem": "dem.tif", "inventory": "far_countries.gpkg"},
+            "Earlier inventory and Elevation model do not overlap",
+        ),
+        ("glacier_change", {"before": "countries.gpkg"}, "but Glaciers after are not given"),
+        (
+            "glacier_change",
+            {"before": "areas.csv", "after": "countries.gpkg"},
+            "Glaciers before is a table, which stands alone",
+        ),
+        (
+            "glacier_change",
+            {"before": "countries.gpkg", "after": "far_countries.gpkg"},
+            "Glaciers after and Glaciers before do not overlap",
+        ),
+    ],
+)  # fmt: skip
+def test_a_fault_in_the_parameters_of_the_others_is_found_before_the_run(
+    talk, layers, tmp_path, *, name, parameters, sentence
+):
+    (layers / "areas.csv").write_text(AREAS, encoding="utf-8")
+
+    def placed(value):
+        if isinstance(value, list):
+            return [placed(each) for each in value]
+        return str(layers / value) if isinstance(value, str) else value
+
+    out = tmp_path / "product" / ("change.gpkg" if name.startswith("glacier") else "change")
+    told = {called: placed(value) for called, value in parameters.items()}
+    answer = talk(name=name, parameters={**told, "out": str(out)})
+    assert sentence in answer["problem"]
     assert answer["results"] is None
     assert not (tmp_path / "record.jsonl").exists(), "the engine was started"
 
@@ -702,6 +817,7 @@ def test_the_layer_is_loaded_with_the_style_beside_the_product(load, tmp_path):
             "source": f"{tmp_path / 'basins.gpkg'}|layername=basins",
             "features": 1,
             "columns": {"fid": "Integer64", "country": "String"},
+            "renderer": "singleSymbol",
             "colour": "#123456",
         }
     }
@@ -748,6 +864,7 @@ def test_a_table_is_loaded_with_numbers_as_numbers(in_qgis, ready_table, layers,
             "source": f"{out}|option:AUTODETECT_TYPE=YES",
             "features": 2,
             "columns": {"zone": "String", "country": "String", "area_km2": "Real", "share_pct": "Real"},
+            "renderer": None,
             "colour": None,
         }
     }
@@ -775,6 +892,9 @@ ALGORITHMS = {
     "scenes": ("Satellite images", "Landsat"),
     "season": ("Satellite images", "Landsat"),
     "glaciers": ("Glaciers", "inventory"),
+    "glacier_change": ("Glaciers", "retreat"),
+    "irrigation": ("Irrigation", "double cropping"),
+    "irrigation_change": ("Irrigation", "abandoned"),
     "sample_points": ("Area estimates", "stratified"),
     "area": ("Area estimates", "interval"),
 }

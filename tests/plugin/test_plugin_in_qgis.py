@@ -23,13 +23,18 @@ import rasterio
 import xarray as xr
 from affine import Affine
 from pandas.testing import assert_frame_equal
+from shapely.geometry import box
 
 from bluepeace_gis import cli
 from bluepeace_gis.archive import rasters
 from bluepeace_gis.geo.flags import Flag
+from bluepeace_gis.maps import styles
 from bluepeace_gis.workflows.area import area
 from bluepeace_gis.workflows.basins import basins
+from bluepeace_gis.workflows.glacier_change import glacier_change
 from bluepeace_gis.workflows.glaciers import glaciers
+from bluepeace_gis.workflows.irrigation import irrigation
+from bluepeace_gis.workflows.irrigation_change import irrigation_change
 from bluepeace_gis.workflows.sample_points import sample_points
 from bluepeace_gis.workflows.scenes import scenes
 from bluepeace_gis.workflows.season import season
@@ -44,14 +49,20 @@ COUNTRY_FIELD = "name"
 WORKFLOWS = {
     "area": area,
     "basins": basins,
+    "glacier_change": glacier_change,
     "glaciers": glaciers,
+    "irrigation": irrigation,
+    "irrigation_change": irrigation_change,
     "sample_points": sample_points,
     "scenes": scenes,
     "season": season,
     "shares": shares,
 }
 # Commands that the toolbox does not show: {name: reason}.
-NOT_IN_THE_TOOLBOX = {"handshake": "for programs, not for people"}
+NOT_IN_THE_TOOLBOX = {
+    "handshake": "for programs, not for people",
+    "sheet": "not yet: QGIS has print layouts of its own, to which it should lead",
+}
 
 
 def command(*words):
@@ -62,6 +73,13 @@ def command(*words):
         encoding="utf-8",
         check=False,
     )
+
+
+def options_of(told):
+    """Write parameters as a person types them."""
+    return [
+        f"--{name.replace('_', '-')}" + ("" if value is True else f"={value}") for name, value in told.items()
+    ]
 
 
 def assert_same_product(found, expected, main_layer):
@@ -313,10 +331,13 @@ def test_its_composites_are_an_output_for_models(season_of_archive):
 
 @pytest.fixture(scope="module")
 def glaciers_of_a_summer(qgis_process, tmp_path_factory):
-    """Glaciers of one scene by each road."""
+    """Glaciers of one scene by each road, divided and named as in an inventory, and summed up by zones."""
     folder = tmp_path_factory.mktemp("glaciers")
-    inputs = {"dem": SAMPLE / "dem.tif", "min_area_km2": 0.02}
-    options = [f"--{name.replace('_', '-')}={value}" for name, value in inputs.items()]
+    inputs = {
+        "dem": SAMPLE / "dem.tif", "inventory": SAMPLE / "glaciers.gpkg", "zones": SAMPLE / "districts.gpkg",
+        "zone_field": "district", "min_area_km2": 0.02,
+    }  # fmt: skip
+    options = options_of(inputs)
     words = ["glaciers", SAMPLE / "archive" / SUMMER, *options, f"--out={folder / 'by_command.gpkg'}"]
     with command_meanwhile(*words) as by_command:
         by_qgis = qgis_process.run(
@@ -343,6 +364,278 @@ def test_qgis_outlines_the_glaciers_that_the_command_outlines(glaciers_of_a_summ
     assert results["AREA_UNC_KM2"] > 0
     assert results["out"] == f"{folder / 'by_qgis.gpkg'}|layername=glaciers"
     assert results["picture"] == str(folder / "by_qgis.png")
+    for table in ("links", "zone_bands", "snow_lines"):
+        assert len(pyogrio.read_dataframe(folder / "by_qgis.gpkg", layer=table)) > 0, table
+
+
+def loaded(in_qgis, fake_engine, name, product, out, **parameters):
+    """Load a product by an engine that gives at once what the real one has made."""
+    made = {"BLUEPEACE_PYTHON": fake_engine, "FAKE_ENGINE_PRODUCT": str(product)}
+    told = {called: str(value) for called, value in parameters.items()}
+    style = product.with_suffix(".qml")
+    answer = in_qgis(
+        "load",
+        environment=made,
+        parameters={**told, "out": str(out)},
+        name=name,
+        style=style.read_text(encoding="utf-8") if style.is_file() else None,
+    )
+    assert answer["successful"], answer
+    return answer
+
+
+def test_all_layers_of_the_glaciers_that_hold_anything_are_loaded_with_their_styles(
+    in_qgis, fake_engine, glaciers_of_a_summer, tmp_path
+):
+    folder, *_ = glaciers_of_a_summer
+    answer = loaded(
+        in_qgis, fake_engine, "glaciers", folder / "by_qgis.gpkg", tmp_path / "glaciers.gpkg",
+        scenes=SAMPLE / "archive" / SUMMER, dem=SAMPLE / "dem.tif",
+    )  # fmt: skip
+    # the uppermost first: lines and open outlines over what is filled
+    assert answer["tree"] == [
+        ["Divides between glaciers", True],
+        ["Glaciers, least extent", True],
+        ["Glaciers, greatest extent", True],
+        ["My result", True],
+        ["Ice under debris", True],
+        ["Not seen (cloud, shadow, no data)", True],
+    ]
+    colours = {name: layer["colour"] for name, layer in answer["layers"].items()}
+    styled = {"My result": "glaciers", "Ice under debris": "debris", "Divides between glaciers": "intersects"}
+    assert {name: colours[name] for name in styled} == {
+        name: styles.LAYERS[layer].fill for name, layer in styled.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def change_of_glaciers(qgis_process, glaciers_of_a_summer, tmp_path_factory):
+    """Change from outlines of another maker to ours, by each road."""
+    folder = tmp_path_factory.mktemp("glacier_change")
+    after = f"{glaciers_of_a_summer[0] / 'by_command.gpkg'}|layername=glaciers"
+    told = {
+        "zones": SAMPLE / "districts.gpkg", "zone_field": "district", "before_date": "2003-08-20",
+        "accept_definition": True,
+    }  # fmt: skip
+    words = ["glacier-change", SAMPLE / "glaciers.gpkg", after, *options_of(told)]
+    with command_meanwhile(*words, f"--out={folder / 'by_command.gpkg'}") as by_command:
+        by_qgis = qgis_process.run(
+            {"before": SAMPLE / "glaciers.gpkg", "after": after, **told, "out": folder / "by_qgis.gpkg"},
+            algorithm="glacier_change",
+            **ENGINE,
+        )
+    return folder, by_qgis, by_command.result()
+
+
+def test_qgis_finds_the_change_of_glaciers_that_the_command_finds(change_of_glaciers):
+    folder, by_qgis, by_command = change_of_glaciers
+    assert by_command.returncode == 0, by_command.stderr
+    assert by_qgis.returncode == 0, said(by_qgis)
+    assert_same_product(folder / "by_qgis.gpkg", folder / "by_command.gpkg", "change")
+    assert lineage_of(folder / "by_qgis.gpkg") == lineage_of(folder / "by_command.gpkg")
+    results = json.loads(by_qgis.stdout)["results"]
+    totals = pyogrio.read_dataframe(folder / "by_qgis.gpkg", layer="totals").iloc[0]
+    assert results["CHANGE_KM2"] == totals["change_km2"]
+    assert results["CHANGE_LOW_KM2"] == totals["change_low_km2"] < totals["change_high_km2"]
+    change = gpd.read_file(folder / "by_qgis.gpkg", layer="change")
+    assert results["CLUSTERS"] == len(change)
+    counts = [results[name] for name in ("LOSS", "GAIN", "NOT_DISTINGUISHABLE", "NOT_COMPARED")]
+    assert sum(counts) == len(change)
+    assert results["out"] == f"{folder / 'by_qgis.gpkg'}|layername=change"
+
+
+def test_outlines_of_both_dates_lie_over_the_change(in_qgis, fake_engine, change_of_glaciers, tmp_path):
+    folder, *_ = change_of_glaciers
+    answer = loaded(
+        in_qgis, fake_engine, "glacier_change", folder / "by_qgis.gpkg", tmp_path / "change.gpkg",
+        before=SAMPLE / "glaciers.gpkg", after=SAMPLE / "glaciers.gpkg",
+    )  # fmt: skip
+    assert [name for name, _ in answer["tree"]] == ["Glaciers before", "Glaciers after", "My result"]
+    assert answer["layers"]["My result"]["renderer"] == "categorizedSymbol"
+
+
+def test_a_table_of_areas_gives_a_table_of_changes(in_qgis, tmp_path):
+    (tmp_path / "areas.csv").write_text(
+        "glacier_name,date,area_km2,area_unc_km2\nUlmer,2003-08-30,12.5,0.1\nUlmer,2023-08-30,10,0.1\n",
+        encoding="utf-8",
+    )
+    told = {"before": str(tmp_path / "areas.csv"), "out": str(tmp_path / "change.gpkg")}
+    answer = in_qgis("load", environment=ENGINE, parameters=told, name="glacier_change")
+    assert answer["successful"], answer
+    assert (answer["results"]["GLACIERS"], answer["results"]["LOSS"]) == (1, 1)
+    assert answer["tree"] == [["My result", True]], "there are no outlines before and after"
+    assert answer["layers"]["My result"]["columns"]["pct_per_year"] == "Real"
+
+
+@pytest.fixture(scope="module")
+def map_of_a_year(qgis_process, tmp_path_factory):
+    """Irrigated land of two fields from prepared NDVI, in zones of two countries, by each road."""
+    folder = tmp_path_factory.mktemp("irrigation")
+    write_ndvi(folder / "ndvi.tif", 2024)
+    zones = gpd.GeoDataFrame(
+        {"district": ["west", "east"], "country": ["A", "B"]},
+        geometry=[box(600_000, 4_449_280, 600_450, 4_450_000), box(600_450, 4_449_280, 600_900, 4_450_000)],
+        crs="EPSG:32642",
+    )
+    zones.to_file(folder / "zones.gpkg", layer="zones", VERSION="1.3")
+    told = {
+        "ndvi": True, "year": 2024, "zones": folder / "zones.gpkg", "zone_field": "district",
+        "group_field": "country", "memory_mb": 1500,
+    }  # fmt: skip
+    words = ["irrigation", folder / "ndvi.tif", *options_of(told), f"--out={folder / 'by_command'}"]
+    with command_meanwhile(*words) as by_command:
+        by_qgis = qgis_process.run(
+            {"scenes": folder / "ndvi.tif", **told, "out": folder / "by_qgis"},
+            algorithm="irrigation",
+            **ENGINE,
+        )
+    return folder, by_qgis, by_command.result()
+
+
+def write_ndvi(path, year):
+    """Write NDVI of every ten days: bare land with two fields of a summer crop, a strip never seen."""
+    days = [dt.date(year, 1, 5) + dt.timedelta(days=10 * step) for step in range(36)]
+    day = np.array([each.timetuple().tm_yday for each in days])
+    crop = 0.15 + 0.65 * np.exp(-(((day - 200) / 35) ** 2))
+    ndvi = np.full((len(days), 24, 30), 0.12)
+    ndvi[:, 4:16, 3:13] = ndvi[:, 4:16, 18:26] = crop[:, None, None]
+    stored = np.round(ndvi * 10_000).astype(np.int16)
+    stored[:, 20:] = -32_768
+    with rasterio.open(
+        path, "w", driver="GTiff", count=len(days), height=24, width=30, dtype="int16", nodata=-32_768,
+        crs="EPSG:32642", transform=Affine(30, 0, 600_000, 0, -30, 4_450_000),
+    ) as raster:  # fmt: skip
+        raster.write(stored)
+        raster.scales = [1e-4] * len(days)
+        for band, each in enumerate(days, 1):
+            raster.set_band_description(band, each.isoformat())
+
+
+def assert_same_folder(found, expected):
+    """Compare the files of two folders byte for byte, but for pictures; of records what they came from."""
+    names = {path.name for path in expected.iterdir()}
+    assert {path.name for path in found.iterdir()} == names
+    for name in names:
+        one, other = found / name, expected / name
+        if name.endswith(".json"):
+            assert lineage_of(one) == lineage_of(other), name
+        elif name.endswith(".gpkg"):
+            assert_same_product(one, other, pyogrio.list_layers(other)[0][0])
+        elif not name.endswith(".png"):
+            assert one.read_bytes() == other.read_bytes(), name
+
+
+def test_qgis_maps_the_irrigated_land_that_the_command_maps(map_of_a_year):
+    folder, by_qgis, by_command = map_of_a_year
+    assert by_command.returncode == 0, by_command.stderr
+    assert by_qgis.returncode == 0, said(by_qgis)
+    assert_same_folder(folder / "by_qgis", folder / "by_command")
+    results = json.loads(by_qgis.stdout)["results"]
+    fields_ha = 12 * (10 + 8) * 0.09
+    assert results["IRRIGATED_HA"] == results["SUMMER_HA"] == pytest.approx(fields_ha, rel=2e-3)
+    assert results["NOT_OBSERVED_PCT"] == pytest.approx(100 / 6, abs=0.01)
+    product = str(folder / "by_qgis" / "irrigation_2024.tif")
+    assert (results["map"], results["maps"]) == (product, [product])
+    assert results["zones"] == str(folder / "by_qgis" / "zones.csv")
+    assert "FIELDS_IRRIGATED" not in results, "no table of fields was given"
+
+
+def test_the_map_is_loaded_by_state_and_by_season_with_its_areas(
+    in_qgis, fake_engine, map_of_a_year, tmp_path
+):
+    folder, *_ = map_of_a_year
+    out = tmp_path / "map"
+    answer = loaded(
+        in_qgis, fake_engine, "irrigation", folder / "by_qgis", out, scenes=folder / "ndvi.tif", year=2024
+    )
+    title = "Irrigated land, 2024"
+    assert answer["tree"] == [[f"Areas of zones: {title}", True], [title, True], [f"Seasons: {title}", False]]
+    state, season = (answer["layers"][name] for name in (title, f"Seasons: {title}"))
+    assert (state["band"], season["band"]) == ([1], [2])
+    assert state["classes"][-1] == "irrigated"
+    assert "double" in season["classes"]
+    assert Path(season["source"]).samefile(out / "irrigation_2024.tif")
+    table = answer["layers"][f"Areas of zones: {title}"]
+    assert table["features"] == 5, "two zones, two countries, all"
+    assert table["columns"]["map_area_ha"] == "Real"
+
+
+def test_a_table_of_fields_becomes_a_table_of_fields(in_qgis, tmp_path):
+    days = [dt.date(2024, 1, 5) + dt.timedelta(days=10 * step) for step in range(36)]
+    day = np.array([each.timetuple().tm_yday for each in days])
+    crop = 0.15 + 0.65 * np.exp(-(((day - 200) / 35) ** 2))
+    columns = [f"ndvi_{each.isoformat()}" for each in days]
+    fields = pd.DataFrame([crop, np.full(36, 0.12)], columns=columns).round(4)
+    fields.insert(0, "field", ["cotton", "bare"])
+    fields.to_csv(tmp_path / "fields.csv", index=False)
+    told = {
+        "scenes": [str(tmp_path / "fields.csv")],
+        "ndvi": True,
+        "year": 2024,
+        "out": str(tmp_path / "out"),
+    }
+    answer = in_qgis("load", environment=ENGINE, parameters=told, name="irrigation")
+    assert answer["successful"], answer
+    results = answer["results"]
+    assert (results["FIELDS_IRRIGATED"], results["FIELDS_NOT_IRRIGATED"]) == (1, 1)
+    assert results["fields"] == str(tmp_path / "out" / "irrigation_2024.csv")
+    assert results["maps"] == []
+    assert answer["tree"] == [["Irrigated fields, 2024", True]]
+    assert answer["layers"]["Irrigated fields, 2024"]["features"] == 2
+
+
+@pytest.fixture(scope="module")
+def change_of_maps(qgis_process, map_of_a_year, tmp_path_factory):
+    """Change from a year in which one of the two fields lay bare, by each road."""
+    made, *_ = map_of_a_year
+    folder = tmp_path_factory.mktemp("irrigation_change")
+    with rasterio.open(made / "by_command" / "irrigation_2024.tif") as raster:
+        states, profile = raster.read(1), raster.profile
+    states[:, 15:][states[:, 15:] == 3] = 1
+    profile.update(count=1)
+    with rasterio.open(folder / "irrigation_2015.tif", "w", **profile) as raster:
+        raster.write(states, 1)
+    maps = [folder / "irrigation_2015.tif", made / "by_command" / "irrigation_2024.tif"]
+    told = {"zones": made / "zones.gpkg", "zone_field": "district", "group_field": "country"}
+    words = ["irrigation-change", *maps, *options_of(told), f"--out={folder / 'by_command'}"]
+    with command_meanwhile(*words) as by_command:
+        by_qgis = qgis_process(
+            "--json", "run", "bluepeace:irrigation_change", "--", *(f"maps={path}" for path in maps),
+            *(f"{name}={value}" for name, value in told.items()), f"out={folder / 'by_qgis'}",
+            **ENGINE,
+        )  # fmt: skip
+    return folder, by_qgis, by_command.result(), maps, told
+
+
+def test_qgis_finds_the_change_of_irrigated_land_that_the_command_finds(change_of_maps):
+    folder, by_qgis, by_command, *_ = change_of_maps
+    assert by_command.returncode == 0, by_command.stderr
+    assert by_qgis.returncode == 0, said(by_qgis)
+    assert_same_folder(folder / "by_qgis", folder / "by_command")
+    results = json.loads(by_qgis.stdout)["results"]
+    assert results["GAINED_HA"] == results["CHANGE_HA"] == pytest.approx(12 * 8 * 0.09, rel=2e-3)
+    assert (results["YEARS"], results["LOST_HA"]) == (2, 0)
+    assert results["change_tif"] == str(folder / "by_qgis" / "change.tif")
+    zones = gpd.read_file(folder / "by_qgis" / "change.gpkg", layer="zones").set_index("zone")
+    assert zones.loc["east", "gained_ha"] == results["GAINED_HA"]
+    assert results["change_gpkg"] == f"{folder / 'by_qgis' / 'change.gpkg'}|layername=zones"
+
+
+def test_zones_lie_over_the_change_and_the_rest_waits(in_qgis, fake_engine, change_of_maps, tmp_path):
+    folder, _, _, maps, told = change_of_maps
+    parameters = {"maps": f"{maps[0]};{maps[1]}", "zones": told["zones"]}
+    out = tmp_path / "change"
+    answer = loaded(in_qgis, fake_engine, "irrigation_change", folder / "by_qgis", out, **parameters)
+    title = "Change of irrigated land, 2015 to 2024"
+    assert answer["tree"] == [
+        [f"Larger units: {title}", False],
+        [f"Zones: {title}", True],
+        [title, True],
+        [f"Share of years irrigated: {title}", False],
+    ]
+    assert "gained" in answer["layers"][title]["classes"]
+    assert answer["layers"][f"Zones: {title}"]["features"] == 2
+    assert answer["layers"][f"Larger units: {title}"]["features"] == 3
 
 
 @pytest.fixture(scope="module")
@@ -445,12 +738,26 @@ def test_qgis_estimates_the_areas_that_the_command_estimates(areas_by_points):
 def columns_of(product):
     """Name the columns of each layer of a GeoPackage, but for those of its styles."""
     layers = [name for name, _ in pyogrio.list_layers(product) if name != "layer_styles"]
-    return {layer: list(pyogrio.read_info(product, layer=layer)["fields"]) for layer in layers}
+    columns = {layer: pyogrio.read_info(product, layer=layer)["fields"] for layer in layers}
+    # columns that are elevations have one explanation
+    return {
+        layer: list(dict.fromkeys("ELEVATION" if name.isdigit() else name for name in names))
+        for layer, names in columns.items()
+    }
+
+
+def of_files(folder):
+    """Name the columns of each table and the bands of each raster of a folder."""
+    found = {path.name: list(pd.read_csv(path).columns) for path in folder.glob("*.csv")}
+    for path in folder.glob("*.tif"):
+        with rasterio.open(path) as raster:
+            found[path.name] = list(raster.descriptions)
+    return found
 
 
 def test_the_help_explains_every_column_of_the_products(
     in_qgis, on_the_sample, shares_of_districts, scenes_of_archive, season_of_archive, glaciers_of_a_summer,
-    points_of_a_map, areas_by_points,
+    change_of_glaciers, map_of_a_year, change_of_maps, points_of_a_map, areas_by_points,
 ):  # fmt: skip
     explained = in_qgis("describe", name="basins")["tables"]
     folder, *_ = on_the_sample
@@ -465,8 +772,19 @@ def test_the_help_explains_every_column_of_the_products(
     }
     for name, (folder, *_) in {
         "scenes": scenes_of_archive, "glaciers": glaciers_of_a_summer, "sample_points": points_of_a_map,
+        "glacier_change": change_of_glaciers,
     }.items():  # fmt: skip
         assert in_qgis("describe", name=name)["tables"] == columns_of(folder / "by_qgis.gpkg")
+    folder, *_ = map_of_a_year
+    explained = in_qgis("describe", name="irrigation")["tables"]
+    assert {name.replace("YEAR", "2024"): columns for name, columns in explained.items()} == of_files(
+        folder / "by_qgis"
+    )
+    folder, *_ = change_of_maps
+    written = of_files(folder / "by_qgis")
+    for layer, columns in columns_of(folder / "by_qgis" / "change.gpkg").items():
+        written[f"change.gpkg: {layer}"] = [column for column in columns if column != "country"]
+    assert in_qgis("describe", name="irrigation_change")["tables"] == written
     folder, *_ = areas_by_points
     assert in_qgis("describe", name="area")["tables"] == {
         path.name.replace("by_qgis", "NAME"): list(pd.read_csv(path).columns)
@@ -566,7 +884,7 @@ def test_command_and_algorithm_do_not_drift_apart(in_qgis, name):
     by_place = [
         called
         for called, option in options.items()
-        if option.kind in (option.POSITIONAL_OR_KEYWORD, option.VAR_POSITIONAL)
+        if option.kind in (option.POSITIONAL_ONLY, option.POSITIONAL_OR_KEYWORD, option.VAR_POSITIONAL)
     ]
     assert described["positional"] == by_place
 

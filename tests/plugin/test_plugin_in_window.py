@@ -1,16 +1,20 @@
 """A real QGIS window: the dialog opens, the run goes through, the layer lies on the map, styled."""
 
+import datetime as dt
 import importlib.util
 import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import numpy as np
 import pytest
+import rasterio
 
 pytestmark = pytest.mark.qgis
 
 HERE = Path(__file__).parent
 SAMPLE = HERE.parents[1] / "data" / "sample"
+DIALOGS = ["glaciers", "glacier_change", "irrigation"]
 
 
 def load_driver():
@@ -18,6 +22,19 @@ def load_driver():
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     return module
+
+
+def write_maps(folder):
+    """Write the irrigated land of two years as it is known of the sample, and name them and zones."""
+    maps = []
+    for year in (2015, 2024):
+        with rasterio.open(SAMPLE / f"truth_irrigated_{year}.tif") as raster:
+            truth, profile = raster.read(1), raster.profile
+        states = np.select([truth == 1, truth == 0], [3, 1], 255).astype(np.uint8)
+        maps.append(str(folder / f"irrigation_{year}.tif"))
+        with rasterio.open(maps[-1], "w", **profile) as raster:
+            raster.write(states, 1)
+    return {"maps": maps, "zones": str(SAMPLE / "districts.gpkg"), "zone_field": "district"}
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +65,8 @@ def seen(tmp_path_factory):
             "statistic": "max",
             "out": str(folder / "season"),
         },
+        "change": {**write_maps(folder), "out": str(folder / "change")},
+        "dialogs": DIALOGS,
     }
     answer = window.drive(told, folder, sys.executable)
     print(f"the window stalled for {answer['stall_seconds']} s at most; pictures in {folder}")
@@ -124,6 +143,35 @@ def ramp_of_style(path):
     return [[float(item.get("value")), item.get("color")] for item in items]
 
 
+def test_maps_of_years_are_chosen_among_rasters_and_columns_of_units_are_many(seen):
+    widgets = seen["change_widgets"]
+    assert widgets["maps"][1] == str(
+        [str(seen["folder"] / f"irrigation_{year}.tif") for year in (2015, 2024)]
+    )
+    assert widgets["group_field"][1] == "[]"
+
+
+def test_the_year_that_is_offered_is_the_last_whole_one(seen):
+    assert seen["dialogs"]["irrigation"]["year"][1] == str(dt.datetime.now(tz=dt.UTC).year - 1)
+
+
+def test_layers_of_a_change_lie_in_their_order_and_some_wait(seen):
+    assert seen["irrigation_change"]["successful"]
+    title = "Change of irrigated land, 2015 to 2024"
+    assert seen["tree"] == [
+        [f"Larger units: {title}", False],
+        [f"Zones: {title}", True],
+        [title, True],
+        [f"Share of years irrigated: {title}", False],
+    ]
+
+
+@pytest.mark.parametrize("name", DIALOGS)
+def test_every_dialog_opens_with_a_widget_for_each_parameter(seen, name):
+    assert "out" in seen["dialogs"][name]
+    assert len(seen["dialogs"][name]) >= 8
+
+
 def test_the_engine_window_says_that_it_works(seen):
     assert seen["engine"].startswith("Works: version ")
 
@@ -138,6 +186,7 @@ def test_the_plugin_leaves_the_window_as_it_was(seen):
 def test_pictures_were_taken(seen):
     for name in (
         "dialog.png", "finished.png", "shares.png", "scenes_dialog.png", "scenes_loaded.png",
-        "season_dialog.png", "season_loaded.png", "map.png", "engine.png",
+        "season_dialog.png", "season_loaded.png", "change_dialog.png", "change_loaded.png", "map.png",
+        "engine.png",
     ):  # fmt: skip
         assert (seen["folder"] / name).read_bytes().startswith(b"\x89PNG"), name
