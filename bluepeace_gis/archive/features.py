@@ -219,6 +219,36 @@ def names(path: Path | str) -> list[str]:
         return []
 
 
+def read_columns(path: Path | str, table: str) -> pd.DataFrame:
+    """Read a table of a vector file without geometries.
+
+    Parameters
+    ----------
+    path : path
+    table : str
+        One of :func:`names`.
+
+    Returns
+    -------
+    DataFrame
+
+    Raises
+    ------
+    BadInput
+        If the file is missing or damaged, or has no such table.
+    """
+    file = Path(path)
+    require_file(file)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            return pyogrio.read_dataframe(str(file), layer=table, read_geometry=False)
+    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, ValueError) as error:
+        raise BadInput(
+            f"{file}, table {table}, cannot be read: {_one_line(error)}. Copy the file again from its source."
+        ) from error
+
+
 def read_table(path: Path | str) -> pd.DataFrame:
     """Read a table, with or without places.
 

@@ -35,7 +35,7 @@ _BANDS_LOOKED_AT: Final = 5
 # Of the cells that are known, so many must be NDVI: a few are not by any product.
 _PLAUSIBLE_SHARE: Final = 0.99
 # Land of any kind is this far from 0 somewhere; all smaller is another unit.
-_LARGEST_LEAST: Final = 0.02
+_LARGEST_LEAST: Final = 0.05
 
 _DATES: Final = (
     re.compile(r"(?<!\d)(?P<y>(?:19|20)\d\d)(?P<s>[-_./])(?P<m>[01]?\d)(?P=s)(?P<d>[0-3]?\d)(?!\d)"),
@@ -205,10 +205,10 @@ def date_in(text: str, year: int | None) -> dt.date | None:
                 return dt.date(int(parts["y"]), int(parts["m"]), int(parts["d"]))
             except ValueError:  # the 13th month
                 continue
-    match = _DAY.fullmatch(text.strip())
-    if year is None or match is None:
+    numbered = _DAY.fullmatch(text.strip())
+    if year is None or numbered is None:
         return None
-    day = int(match[1] or match[2])
+    day = int(numbered[1] or numbered[2])
     last = dt.date(year, 12, 31).timetuple().tm_yday
     return dt.date(year, 1, 1) + dt.timedelta(days=day - 1) if 1 <= day <= last else None
 
@@ -227,7 +227,9 @@ def _unit(file: Path, dataset: Any, bands: Sequence[int]) -> tuple[float, float,
     units = [(scale, offset)] if (scale, offset) != (1.0, 0.0) else []
     # MOD13 in HDF says 10000 and means that NDVI is the number divided by it
     units += [(1 / scale, 0.0)] if units and scale > 1 else []
-    units += [(1.0, 0.0), (1.0 / STEPS, 0.0)] if not units else []
+    if not units:
+        fits = np.dtype(dataset.dtypes[band - 1]).itemsize > 1  # a byte does not hold ten thousand
+        units = [(1.0, 0.0), (1.0 / STEPS, 0.0)] if fits else [(1.0, 0.0)]
     if not sample.size:  # nothing seen in what was looked at
         return *units[-1 if dataset.dtypes[0].startswith("int") else 0], nodata
     void = np.isin(sample, (MODIS_FILL, -32768.0, 32767.0, -9999.0, -99999.0)) | (np.abs(sample) >= 1e30)

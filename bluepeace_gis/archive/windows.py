@@ -109,5 +109,10 @@ def open_raster(path: Path | str) -> Raster:
     return Raster(place, grid, file.count, tuple(name or "" for name in file.descriptions))
 
 
+def close_all() -> None:
+    """Close what this thread has open, so that files can be moved or deleted."""
+    pixels.close_all()
+
+
 def _whole(grid: Grid) -> Cells:
     return 0, grid.shape[0], 0, grid.shape[1]

@@ -99,12 +99,12 @@ def _reach(values: Codes, level: float) -> tuple[Cells, Cells]:
 def _all_alike(values: Codes, row: int, begin: int, end: int, level: float) -> bool:
     """Tell whether all cells of a part of a row and of the next lie on one side of the level."""
     low = np.uint8(np.floor(level))
-    above = values[row, begin] > low
+    this, following = values[row, begin:end], values[row + 1, begin:end]
+    above = this[0] > low
     differ = np.uint8(0)
-    for column in range(begin, end):
-        differ |= np.uint8((values[row, column] > low) != above)
-        differ |= np.uint8((values[row + 1, column] > low) != above)
-    return differ == 0
+    for column in range(this.size):
+        differ |= np.uint8((this[column] > low) != above) | np.uint8((following[column] > low) != above)
+    return bool(differ == 0)
 
 
 @njit(cache=True, nogil=True)
@@ -126,9 +126,9 @@ def pieces(values: Codes, level: float) -> Cells:
             begin, end = min(begin, first[r]), max(end, last[r])
         for start in range(begin - 1, end + 1, _BLOCK):
             stop = min(start + _BLOCK, end + 1)
-            if row >= 0 and row < rows - 1 and start >= 0 and stop < columns:
-                if _all_alike(values, row, start, stop + 1, level):
-                    continue
+            inner = 0 <= row < rows - 1 and start >= 0 and stop < columns
+            if inner and _all_alike(values, row, start, stop + 1, level):
+                continue
             for column in range(start, stop):
                 if 0 <= row < rows - 1 and 0 <= column < columns - 1:
                     a, b = values[row, column] > level, values[row, column + 1] > level

@@ -21,6 +21,8 @@ NODATA: Final = -32768
 
 # Neither, above in both, above in the first alone, no value, above in both but with a dark second band.
 LOW, BOTH, FIRST, UNKNOWN, DARK = 0, 1, 2, 3, 4
+_LOW, _BOTH, _FIRST, _UNKNOWN, _DARK = (np.uint8(code) for code in (LOW, BOTH, FIRST, UNKNOWN, DARK))
+_NODATA: Final = np.int32(NODATA)
 
 _SHARE: Final = 1 << 18  # pixels a thread takes at once
 
@@ -38,16 +40,18 @@ def classes_between(
     out     (n,)  changed: LOW, BOTH, FIRST, UNKNOWN or DARK
     """
     first_min, second_min, dark_below, dark_times = limits[0], limits[1], limits[2], limits[3]
-    for k in range(begin, end):
-        a, b, c = np.int32(first[k]), np.int32(second[k]), np.int32(third[k])
-        unknown = (a == NODATA) | (b == NODATA) | (c == NODATA)
-        above = a - c > first_min
-        both = above & (b - c > second_min)
-        dark = (b < dark_below) & (a > dark_times * b)
-        code = BOTH if both else LOW
-        code = DARK if both & dark else code
-        code = FIRST if above & (not both) else code
-        out[k] = np.uint8(UNKNOWN if unknown else code)
+    # numbers no wider than they must be, and counted from 0: so the compiler takes many at once
+    one, two, three, codes = first[begin:end], second[begin:end], third[begin:end], out[begin:end]
+    for k in range(codes.size):
+        a, b, c = np.int32(one[k]), np.int32(two[k]), np.int32(three[k])
+        unknown = (a == _NODATA) | (b == _NODATA) | (c == _NODATA)
+        above = np.int32(a - c) > first_min
+        both = above & (np.int32(b - c) > second_min)
+        dark = (b < dark_below) & (a > np.int32(dark_times * b))
+        code = _BOTH if both else _LOW
+        code = _DARK if both & dark else code
+        code = _FIRST if above & (not both) else code
+        codes[k] = _UNKNOWN if unknown else code
 
 
 @njit(cache=True, nogil=True)
@@ -92,9 +96,12 @@ def purer_between(
     times         the third band, so many times, must not exceed the first
     out           (n,)  changed: 1 or 0
     """
-    for k in range(begin, end):
-        a, c = np.int32(first[k]), np.int32(third[k])
-        out[k] = np.uint8((mask[k] != 0) & (a != NODATA) & (c != NODATA) & (times * c <= a))
+    one, three, inside, pure = first[begin:end], third[begin:end], mask[begin:end], out[begin:end]
+    many = np.int32(times)
+    for k in range(pure.size):
+        a, c = np.int32(one[k]), np.int32(three[k])
+        known = (a != _NODATA) & (c != _NODATA)
+        pure[k] = np.uint8((inside[k] != 0) & known & (np.int32(many * c) <= a))
 
 
 def classes(

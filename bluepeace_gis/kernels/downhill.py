@@ -1,10 +1,9 @@
 """What sources hand down a surface until it is used up: from cell to lower cell, within a mask."""
 
-import heapq
-
 import numpy as np
 from numba import njit
 
+from bluepeace_gis.kernels import runs
 from bluepeace_gis.kernels.neighbours import COLUMN_STEP, ROW_STEP, Cells, Codes, Reals, Singles
 
 WALL, TAKER, SOURCE = 0, 1, 2
@@ -27,49 +26,75 @@ def _leaves(z: Singles, kind: Codes, row: int, column: int) -> bool:
 
 
 @njit(cache=True, nogil=True)
+def _starts(z: Singles, kind: Codes) -> Reals:
+    """Give the heights (rows, columns) of the cells that empty out of the mask, NaN elsewhere.
+
+    Of a part that walls close in it is the lowest cell.
+    """
+    level = np.full(z.shape, np.nan, np.float64)
+    found = runs.runs_of(kind, WALL + 1)
+    parts = runs.join(found, True)
+    opens = np.zeros(parts, np.bool_)
+    lowest = np.full((parts, 2), -1, np.int64)
+    for this in range(found.shape[0]):
+        row, part = found[this, runs.ROW], found[this, runs.PART]
+        for column in range(found[this, runs.START], found[this, runs.END]):
+            if _leaves(z, kind, row, column):
+                level[row, column] = z[row, column]
+                opens[part] = True
+            elif lowest[part, 0] < 0 or z[row, column] < z[lowest[part, 0], lowest[part, 1]]:
+                lowest[part, 0], lowest[part, 1] = row, column
+    for part in range(parts):
+        if not opens[part]:
+            row, column = lowest[part, 0], lowest[part, 1]
+            level[row, column] = z[row, column]
+    return level
+
+
+@njit(cache=True, nogil=True)
 def _emptied(z: Singles, kind: Codes) -> tuple[Reals, Cells]:
     """Raise hollows, so that each cell has a lower one beside it or empties out of the mask.
 
     z, kind  (rows, columns)
     returns  (rows, columns) raised heights, NaN on walls, and the cells of the mask (n,), lowest first
 
-    From where it empties upwards (Barnes et al. 2014, doi:10.1016/j.cageo.2013.04.024); a part that walls
-    close in, from its lowest cell.
+    From where it empties upwards (Barnes et al. 2014, doi:10.1016/j.cageo.2013.04.024). What is raised comes
+    in the order of its level, what is not in that of its height: two queues, each rising, instead of a heap.
     """
     rows, columns = z.shape
-    level = np.full(z.shape, np.nan, np.float64)
+    level = _starts(z, kind)
+    heights, levels = z.ravel(), level.ravel()
     inside = np.flatnonzero(kind.ravel() != WALL)
-    by_height = inside[np.argsort(z.ravel()[inside], kind="mergesort")]
+    by_height = inside[np.argsort(heights[inside], kind="mergesort")]
     order = np.empty(inside.size, np.int64)
-    count = 0
-    heap = [(0.0, np.int64(0))]
-    heap.pop()
-    for cell in by_height:
-        row, column = cell // columns, cell % columns
-        if _leaves(z, kind, row, column):
-            level[row, column] = z[row, column]
-            heapq.heappush(heap, (level[row, column], cell))
-    start = 0
-    while count < inside.size:
-        if len(heap) == 0:
-            while not np.isnan(level[by_height[start] // columns, by_height[start] % columns]):
-                start += 1
-            cell = by_height[start]
-            level[cell // columns, cell % columns] = z[cell // columns, cell % columns]
-            heapq.heappush(heap, (level[cell // columns, cell % columns], cell))
-        here, cell = heapq.heappop(heap)
+    raised = np.empty(inside.size, np.int64)
+    ahead = behind = place = count = 0
+    while ahead < behind or place < inside.size:
+        if place == inside.size or (ahead < behind and levels[raised[ahead]] <= heights[by_height[place]]):
+            cell = raised[ahead]
+            ahead += 1
+        else:
+            cell = by_height[place]
+            place += 1
+            if levels[cell] != heights[cell]:  # nothing lower leads to it: it comes raised, or has come
+                continue
         order[count] = cell
         count += 1
         row, column = cell // columns, cell % columns
+        least = levels[cell] + _LIFT
         for way in range(8):
             r, c = row + ROW_STEP[way], column + COLUMN_STEP[way]
             if not (0 <= r < rows and 0 <= c < columns):
                 continue
             if kind[r, c] == WALL or not np.isnan(level[r, c]):
                 continue
-            level[r, c] = max(float(z[r, c]), here + _LIFT)
-            heapq.heappush(heap, (level[r, c], np.int64(r * columns + c)))
-    return level, order
+            if z[r, c] >= least:
+                level[r, c] = z[r, c]
+            else:
+                level[r, c] = least
+                raised[behind] = r * columns + c
+                behind += 1
+    return level, order[:count]
 
 
 @njit(cache=True, nogil=True)

@@ -16,12 +16,13 @@ _BLOCK: Final = 128  # cells of a row that are looked at together: most of them 
 
 
 @njit(cache=True, nogil=True)
-def _all_alike(mask: Codes, row: int, begin: int, end: int, low: int, inside: bool) -> bool:
+def _all_alike(mask: Codes, row: int, begin: int, end: int, low: np.uint8, inside: bool) -> bool:
     """Tell whether all cells of a part of a row lie inside, or all outside,."""
+    line = mask[row, begin:end]  # counted from 0, so that the compiler takes many at once
     differ = np.uint8(0)
-    for column in range(begin, end):
-        differ |= np.uint8((mask[row, column] >= low) != inside)
-    return differ == 0
+    for column in range(line.size):
+        differ |= np.uint8((line[column] >= low) != inside)
+    return bool(differ == 0)
 
 
 @njit(cache=True, nogil=True)
@@ -114,7 +115,7 @@ def sums(runs: Runs, parts: int, values: Codes) -> Reals:
     """
     total = np.zeros(parts, np.float64)
     for this in range(runs.shape[0]):
-        row, own = runs[this, ROW], 0  # whole numbers: the order of the sum is none of its business
+        row, own = runs[this, ROW], np.int64(0)  # whole numbers: the order of the sum is none of its business
         for column in range(runs[this, START], runs[this, END]):
             own += np.int64(values[row, column])
         total[runs[this, PART]] += own

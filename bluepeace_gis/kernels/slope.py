@@ -13,7 +13,8 @@ def slopes(z: Singles, step: Reals) -> Singles:
 
     z        (h + 2, w + 2)  elevations with a rim, NaN where there is none
     step     (h, 2)  distance between cells in the row, in the column, in the unit of ``z``
-    returns  (h, w)  NaN where the elevation is not known; an unknown neighbour counts as level
+    returns  (h, w)  NaN where the elevation is not known; an unknown neighbour lies on the straight line from
+             the opposite one, or level where that is unknown, too
     """
     height, width = z.shape[0] - 2, z.shape[1] - 2
     out = np.empty((height, width), np.float32)
@@ -28,7 +29,8 @@ def slopes(z: Singles, step: Reals) -> Singles:
             for way in range(8):
                 value = z[row + 1 + ROW_STEP[way], column + 1 + COLUMN_STEP[way]]
                 if np.isnan(value):
-                    value = here
+                    opposite = z[row + 1 - ROW_STEP[way], column + 1 - COLUMN_STEP[way]]
+                    value = here if np.isnan(opposite) else 2 * here - opposite
                 weight = 1.0 if way % 2 else 2.0
                 across += weight * COLUMN_STEP[way] * value
                 along += weight * ROW_STEP[way] * value

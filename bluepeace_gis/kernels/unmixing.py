@@ -28,28 +28,33 @@ def smooth(mask: Codes, first: int, last: int, member: int, out: Codes) -> None:
     out     (rows, columns)  changed: 1 of the class, else 0; a cell stays as it is in a tie
     """
     rows, columns = mask.shape
-    column_sum = np.zeros(columns + 2, np.int32)
+    code = np.uint8(member)
+    column_sum = np.zeros(columns + 2, np.uint8)
     for row in range(first, last):
+        own, smoothed = mask[row], out[row]
         top, bottom = max(row - 1, 0), min(row + 1, rows - 1)
-        any_here = np.int32(0)
+        column_sum[:] = 0
+        inner = column_sum[1 : columns + 1]
+        for r in range(top, bottom + 1):
+            line = mask[r]
+            for column in range(columns):
+                inner[column] += np.uint8(line[column] == code)
+        any_here = np.uint8(0)
         for column in range(columns):
-            total = np.int32(mask[row, column] == member)
-            if top < row:
-                total += np.int32(mask[top, column] == member)
-            if bottom > row:
-                total += np.int32(mask[bottom, column] == member)
-            column_sum[column + 1] = total
-            any_here |= total
+            any_here |= inner[column]
         if any_here == 0:
-            out[row, :] = 0
+            smoothed[:] = 0
             continue
-        high = bottom - top + 1
+        # twice the cells of the class, and one more for the cell itself: at most 19
         for column in range(columns):
             total = column_sum[column] + column_sum[column + 1] + column_sum[column + 2]
-            wide = 3 - np.int32(column == 0) - np.int32(column == columns - 1)
-            cells = high * wide
-            own = mask[row, column] == member
-            out[row, column] = np.uint8(2 * total + own > cells)
+            smoothed[column] = np.uint8(2 * total + np.uint8(own[column] == code))
+        high = bottom - top + 1
+        least, least_at_rim = np.uint8(3 * high), np.uint8(min(columns, 2) * high)
+        left, right = smoothed[0] > least_at_rim, smoothed[columns - 1] > least_at_rim
+        for column in range(columns):
+            smoothed[column] = np.uint8(smoothed[column] > least)
+        smoothed[0], smoothed[columns - 1] = np.uint8(left), np.uint8(right)
 
 
 @njit(cache=True, nogil=True)
@@ -162,22 +167,32 @@ def grow_rows(mask: Codes, reach: int, first: int, last: int, out: Codes) -> Non
     out          (rows, columns)  changed: 1 or 0
     """
     columns = mask.shape[1]
+    wide, wider = np.zeros(columns + 2 * reach, np.uint8), np.zeros(columns + 2 * reach, np.uint8)
     for row in range(first, last):
+        own, grown_row = mask[row], out[row]
         found = np.uint8(0)
         for column in range(columns):
-            found |= mask[row, column]
+            found |= own[column]
         if found == 0:
-            out[row, :] = 0
+            grown_row[:] = 0
             continue
-        behind = -reach - 1  # the last cell of the mask so far
-        ahead = 0  # the next one is looked for from here
+        wide[:reach] = 0
+        wide[reach + columns :] = 0
+        inner = wide[reach : reach + columns]
         for column in range(columns):
-            while ahead < columns and (ahead <= column + reach):
-                if mask[row, ahead] != 0:
-                    behind = ahead
-                ahead += 1
-            near = behind >= column - reach
-            out[row, column] = np.uint8(near)
+            inner[column] = np.uint8(own[column] != 0)
+        width = 1  # cells that each one has taken together from itself on: 1, 2, 4, ...
+        while 2 * width <= 2 * reach + 1:
+            ahead = wide[width:]
+            for k in range(ahead.size):
+                wider[k] = wide[k] | ahead[k]
+            for k in range(ahead.size, wide.size):
+                wider[k] = wide[k]
+            wide, wider = wider, wide
+            width *= 2
+        ahead = wide[2 * reach + 1 - width :]
+        for column in range(columns):
+            grown_row[column] = wide[column] | ahead[column]
 
 
 @njit(cache=True, nogil=True)
@@ -190,20 +205,19 @@ def grow_columns(mask: Codes, reach: int, first: int, last: int, out: Codes) -> 
     out          (rows, columns)  changed: 1 or 0
     """
     rows, columns = mask.shape
-    seen = np.full(columns, -1, np.int64)  # last row of the mask in each column, looking ahead
-    seen[:] = first - 2 * reach - 2
+    seen = np.full(columns, first - 2 * reach - 2, np.int32)  # last row of the mask in each column, ahead
     for row in range(max(first - reach, 0), min(first + reach, rows)):
+        line, here = mask[row], np.int32(row)
         for column in range(columns):
-            if mask[row, column] != 0:
-                seen[column] = row
+            seen[column] = here if line[column] != 0 else seen[column]
     for row in range(first, last):
-        ahead = row + reach
-        if ahead < rows:
+        if row + reach < rows:
+            line, here = mask[row + reach], np.int32(row + reach)
             for column in range(columns):
-                if mask[ahead, column] != 0:
-                    seen[column] = ahead
+                seen[column] = here if line[column] != 0 else seen[column]
+        grown_row, least = out[row], np.int32(row - reach)
         for column in range(columns):
-            out[row, column] = np.uint8(seen[column] >= row - reach)
+            grown_row[column] = np.uint8(seen[column] >= least)
 
 
 _ROWS: Final = 256  # a thread takes at once

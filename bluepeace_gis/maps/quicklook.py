@@ -27,7 +27,7 @@ from bluepeace_gis.geo.crs import label
 from bluepeace_gis.geo.grid import Grid, apply
 from bluepeace_gis.maps import frame, styles
 from bluepeace_gis.maps.labels import Labels
-from bluepeace_gis.maps.relief import decimated, shade
+from bluepeace_gis.maps.relief import decimated, overlay, shade
 
 Reals = npt.NDArray[np.float64]
 
@@ -147,15 +147,12 @@ def _draw_relief(axes: Axes, dem: Reals, grid: Grid, view: frame.View) -> None:
     east, south = (steps[rows : rows + dem.shape[0] : step][: coarse.shape[0]] for steps in grid.cell_steps_m)
     light = shade(coarse, east * step, south * step)
     known = np.isfinite(coarse)
-    overlay = np.zeros((*coarse.shape, 4))
-    overlay[..., :3] = (light > 0)[..., np.newaxis]  # white where it is lighter than flat land, else black
-    overlay[..., 3] = np.where(known, np.where(light > 0, 0.55 * light, -0.75 * light), 0)
     land = np.zeros((*coarse.shape, 4))
     land[known] = matplotlib.colors.to_rgba(_LAND)
     height, width = coarse.shape
     in_cells = Affine2D(np.array(grid.transform).reshape(3, 3))
     place = Affine2D().scale(step).translate(columns, rows) + in_cells + axes.transData
-    for image, level in ((land, 1), (np.clip(overlay, 0, 1), 3)):
+    for image, level in ((land, 1), (overlay(light, known), 3)):
         axes.imshow(
             image,
             extent=(0, width, height, 0),
@@ -187,14 +184,25 @@ def _simplified(layer: gpd.GeoSeries, view: frame.View) -> list[BaseGeometry]:
 
 
 def _draw_basins(axes: Axes, basins: gpd.GeoDataFrame, view: frame.View) -> None:
-    for position, shape in zip(_tint_positions(basins), _simplified(basins.geometry, view), strict=True):
+    for position, shape in zip(tint_positions(basins), _simplified(basins.geometry, view), strict=True):
         path = frame.outline(shape)
         if path is not None:
             axes.add_patch(PathPatch(path, facecolor=styles.tint(position), edgecolor="none", zorder=2))
 
 
-def _tint_positions(basins: gpd.GeoDataFrame) -> list[int]:
-    """Give basins that touch different tints: each takes the first its greater neighbours leave over."""
+def tint_positions(basins: gpd.GeoDataFrame) -> list[int]:
+    """Give basins that touch different tints: each takes the first its greater neighbours leave over.
+
+    Parameters
+    ----------
+    basins : (n,) polygons
+        The greatest first.
+
+    Returns
+    -------
+    list of int
+        (n,) positions in :data:`styles.BASIN_TINTS`.
+    """
     shapes = basins.geometry.to_numpy()
     one, other = shapely.STRtree(shapes).query(shapes, predicate="intersects")
     neighbours: dict[int, set[int]] = {position: set() for position in range(len(shapes))}

@@ -58,3 +58,23 @@ def shade(dem: Reals, east_m: Reals, south_m: Reals) -> Reals:
     flat = math.sin(sun)
     lit = np.where(light > flat, (light - flat) / (1 - flat), (light - flat) / flat)
     return np.where(known, np.clip(lit, -1, 1), 0.0)
+
+
+def overlay(light: Reals, known: npt.NDArray[np.bool_]) -> Reals:
+    """Turn light and shadow into a veil to lay over tints, which keep their hue.
+
+    Parameters
+    ----------
+    light : (rows, columns) float, -1..1
+        From :func:`shade`.
+    known : (rows, columns) bool
+
+    Returns
+    -------
+    (rows, columns, 4) float, 0..1
+        White where it is lighter than flat land, else black; clear where nothing is known.
+    """
+    veil = np.zeros((*light.shape, 4))
+    veil[..., :3] = (light > 0)[..., np.newaxis]
+    veil[..., 3] = np.where(known, np.where(light > 0, 0.55 * light, -0.75 * light), 0)
+    return np.clip(veil, 0, 1)

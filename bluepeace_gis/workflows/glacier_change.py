@@ -34,7 +34,7 @@ SERIES_LINEAGE: Final = (
     "First and last area of each glacier of a table; errors of both added in quadrature; Sen's slope beside "
     "it."
 )
-GLACIERS, UNSEEN = "glaciers", "unseen"
+GLACIERS, UNSEEN, UNCERTAINTIES = "glaciers", "unseen", "uncertainties"
 TABLES: Final = frozenset({".csv", ".tsv", ".txt"})
 # Shares of the work, for the bar.
 READ, COMPARED, WRITTEN = 0.3, 0.8, 0.9
@@ -185,15 +185,17 @@ def _outlines(path: Path, what: str, date: dt.date | None) -> Outlines:
     there = features.names(file)
     layer = features.read(file, named or (GLACIERS if GLACIERS in there else None), holding="polygons")
     kept = _Record.beside(file)
-    hidden = None
+    hidden = parts = None
+    if UNCERTAINTIES in there and named in (None, GLACIERS):
+        parts = features.read_columns(file, UNCERTAINTIES)
     if UNSEEN in there and named in (None, GLACIERS):
         try:
             hidden = features.read(file, UNSEEN, holding="polygons").geometry
         except BadInput as error:  # nothing was hidden
             log.debug("%s", error)
     return outlined.outlines(
-        layer, what, date=date, hidden=hidden, frame=kept.frame, method=kept.method, cell_m=kept.cell_m,
-        area_min_km2=kept.area_min_km2,
+        layer, what, date=date, uncertainties=parts, hidden=hidden, frame=kept.frame, method=kept.method,
+        cell_m=kept.cell_m, area_min_km2=kept.area_min_km2,
     )  # fmt: skip
 
 

@@ -483,6 +483,8 @@ def _numbers(found: Extent, made: Inventory) -> dict[str, float]:
 
 def _in_words(made: Inventory, observed: Observed) -> tuple[str, ...]:
     totals = made.totals
+    if len(made.layers["glaciers"]) == 0:
+        return (f"No clean ice was found in what the scenes saw {_dates_in_words(observed)}.",)
     ice = (
         f"Clean ice {_dates_in_words(observed)}: {totals.area_km2:.2f} +- {totals.area_unc_km2:.2f} km2 in "
         f"{len(made.layers['glaciers'])} glaciers (+-{totals.half_pixel_unc_km2:.2f} km2 by the buffer of "
@@ -501,9 +503,9 @@ def _dates_in_words(observed: Observed) -> str:
 
 def _facts(found: Extent, made: Inventory, scenes: Sequence[Scene]) -> list[str]:
     totals = made.totals
-    names = [f"{scene.time:%Y-%m-%d}  {scene.platform}" for scene in scenes]
+    names = list(dict.fromkeys(f"{scene.time:%Y-%m-%d}  {scene.platform}" for scene in scenes))
     covered = f"{totals.debris_km2:.2f} ± {totals.debris_unc_km2:.2f} km² may lie under debris"
-    shown = 6
+    shown = 6 if len(names) != 7 else 7  # rather the last one than a line that says so
     return [
         f"{totals.area_km2:.2f} ± {totals.area_unc_km2:.2f} km² of clean ice",
         f"{len(made.layers['glaciers'])} glaciers in {len(found.layers['glaciers'])} bodies of ice",
@@ -511,7 +513,7 @@ def _facts(found: Extent, made: Inventory, scenes: Sequence[Scene]) -> list[str]
         *([covered] if totals.debris_km2 else []),
         *([f"{found.snow_km2:.2f} km² taken for snow"] if found.snow_km2 else []),
         *names[:shown],
-        *([f"and {len(names) - shown} more scenes"] if len(names) > shown else []),
+        *([f"and {len(names) - shown} more dates"] if len(names) > shown else []),
     ]
 
 

@@ -65,6 +65,22 @@ def test_every_part_has_one_shell_and_every_hole_a_ring_and_none_meet(values):
     assert (one == other).all()
 
 
+def test_lines_of_a_wide_raster_are_those_of_its_parts():
+    # two discs on either side of the 128 columns that are looked at together, and one across them
+    row, column = np.indices((40, 420))
+    discs = [(20, 100, 12), (20, 257, 15), (21, 400, 14)]
+    near = np.max([radius - np.hypot(row - r, column - c) for r, c, radius in discs], axis=0)
+    values = np.rint(np.clip(near + 0.5, 0, 1) * 255).astype(np.uint8)
+    rings, _ = rings_of(values)
+    assert len(rings) == 3
+    for (r, c, radius), ring in zip(discs, sorted(rings, key=lambda ring: ring[:, 0].min()), strict=True):
+        alone, _ = rings_of(np.ascontiguousarray(values[:, c - radius - 2 : c + radius + 3]))
+        expected = shapely.Polygon(alone[0])
+        made = shapely.Polygon(ring - [c - radius - 2, 0])
+        assert made.symmetric_difference(expected).area == pytest.approx(0, abs=1e-9)
+        assert made.centroid.y == pytest.approx(r + 0.5, abs=0.1)
+
+
 def test_nothing_above_the_level_gives_no_line():
     rings, inner = rings_of(np.zeros((4, 4), np.uint8))
     assert rings == []

@@ -46,6 +46,16 @@ def test_parts_are_those_of_scipy(mask):
         assert np.array_equal(runs.part_at(found, row, column), expected.ravel() - 1)
 
 
+@pytest.mark.parametrize("kernel", [runs.runs_of, runs.runs_of.py_func], ids=PYTHON)
+@pytest.mark.parametrize("columns", [127, 128, 129, 400])
+def test_runs_of_long_rows_are_those_of_a_plain_count(kernel, columns):
+    ends = np.array([0, 1, 100, 128, 129, 256, 300, 399])
+    mask = (np.searchsorted(ends, np.arange(columns), side="right") % 2).astype(np.uint8)[None]
+    steps = np.diff(np.concatenate([[0], mask[0], [0]]).astype(int))
+    expected = list(zip(np.flatnonzero(steps == 1), np.flatnonzero(steps == -1), strict=True))
+    assert [(start, end) for _, start, end, _ in kernel(mask, 1)] == expected
+
+
 def test_filling_changes_the_chosen_parts_alone():
     mask = np.array([[9, 0, 8, 8], [0, 0, 0, 8]], np.uint8)
     found = runs.runs_of(mask, 1)

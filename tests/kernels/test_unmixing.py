@@ -25,6 +25,15 @@ def test_majority_takes_single_cells_away_and_fills_single_holes(kernel):
         assert (out == expected).all()
 
 
+@given(MASKS)
+def test_majority_counts_the_cells_that_are_there(mask):
+    def counted(values):
+        return ndimage.correlate(values.astype(int), np.ones((3, 3), int), mode="constant")
+
+    expected = 2 * counted(mask) + mask > counted(np.ones(mask.shape))
+    assert np.array_equal(unmixing.majority(mask, 1), expected)
+
+
 @given(MASKS, st.integers(0, 5))
 def test_growth_is_the_dilation_of_scipy(mask, reach):
     box = np.ones((2 * reach + 1, 2 * reach + 1))

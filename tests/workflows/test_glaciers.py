@@ -1,6 +1,7 @@
 """`bluepeace glaciers`: from files to files, and what it refuses in a sentence."""
 
 import json
+import re
 from pathlib import Path
 
 import geopandas as gpd
@@ -236,3 +237,86 @@ def test_scenes_of_several_years_and_of_winter_are_not_mixed(tmp_path):
     answer = run("glaciers", *scenes, "--dem", ROOT / "data/sample/dem.tif", "--out", out)
     assert answer.returncode == 2
     assert "one summer" in answer.stderr
+
+
+def test_a_glacier_under_a_cloud_is_not_gone(tmp_path, dem):
+    row, column = np.indices((SIZE, SIZE))
+    away = np.hypot(row - 143, column - 143)  # more than a kilometre from the other one
+    both = np.where(away < 7, np.array(ICE)[:, None, None], surface())
+    cloudy = np.rint(np.where(away < 12, -0.9999, both) * 1e4)
+    products = []
+    for year, values in ((2015, both), (2024, cloudy / 1e4)):
+        scene = write_scene(tmp_path / f"scene{year}.tif", values)
+        products.append(tmp_path / f"glaciers{year}.gpkg")
+        answer = run(
+            "glaciers", scene, "--dem", dem, "--time", f"{year}-08-21T06:16:00Z", "--sun", "150,50",
+            "--out", products[-1],
+        )  # fmt: skip
+        assert answer.returncode == 0, answer.stderr
+    out = tmp_path / "change.gpkg"
+    answer = run("glacier-change", *products, "--out", out)
+    assert answer.returncode == 0, answer.stderr
+    found = gpd.read_file(out, layer="change").set_index("status")
+    assert set(found.index) == {"kept", "hidden"}
+    assert found.loc["hidden", "verdict"] == "not compared"
+    assert found.loc["kept", "verdict"] == "not distinguishable"
+
+
+def halves(path, *names, crs="EPSG:3857", **columns):
+    """Cut the ground of the scene in two at the middle of the glacier."""
+    west = shapely.box(LEFT, TOP - CELL * SIZE, LEFT + 2400, TOP)
+    east = shapely.box(LEFT + 2400, TOP - CELL * SIZE, LEFT + CELL * SIZE, TOP)
+    layer = gpd.GeoDataFrame({**({"name": names} if names else {}), **columns}, geometry=[west, east],
+                             crs="EPSG:32642")  # fmt: skip
+    layer.to_crs(crs).to_file(path)
+    return path
+
+
+def test_an_inventory_of_another_projection_keeps_divides_and_names(tmp_path, dem):
+    base = halves(tmp_path / "base.gpkg", RGIId=["RGI60-13.00001", "RGI60-13.00002"], glac_name=["Ak", "Kok"])
+    answer = asked(tmp_path, write_scene(tmp_path / "scene.tif"), dem, "--inventory", base)
+    assert answer.returncode == 0, answer.stderr
+    out = tmp_path / "glaciers.gpkg"
+    found = gpd.read_file(out).set_index("glac_name")
+    assert set(found.index) == {"Ak", "Kok"}
+    assert found.area_km2.to_numpy() == pytest.approx(GLACIER.area / 2e6, rel=0.02)
+    shared = gpd.read_file(out, layer="intersects")
+    assert shared.length_m.sum() == pytest.approx(1800, rel=0.03)
+    links = pyogrio.read_dataframe(out, layer="links", read_geometry=False)
+    expected = {("RGI60-13.00001", found.rgi_id["Ak"]), ("RGI60-13.00002", found.rgi_id["Kok"])}
+    assert set(zip(links.before_id, links.after_id, strict=True)) == expected
+    assert json.loads(out.with_suffix(".json").read_text())["properties"]["bluepeace:method"]["divides"] == (
+        "inventory"
+    )
+
+
+def test_zones_share_out_all_ice_by_elevation(tmp_path, dem):
+    zones = halves(tmp_path / "zones.gpkg", "West", "East", crs="EPSG:4326")
+    answer = asked(tmp_path, write_scene(tmp_path / "scene.tif"), dem, "--zones", zones)
+    assert answer.returncode == 0, answer.stderr
+    out = tmp_path / "glaciers.gpkg"
+    bands = pyogrio.read_dataframe(out, layer="zone_bands", read_geometry=False)
+    assert ((bands.z_to_m - bands.z_from_m) == 200).all()
+    whole = gpd.read_file(out).area_km2.sum()
+    by_zone = bands.groupby("zone").area_km2.sum()
+    assert by_zone.sum() == pytest.approx(whole, rel=1e-6)
+    assert by_zone.to_dict() == pytest.approx({"West": whole / 2, "East": whole / 2}, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("option", "columns", "more", "said"),
+    [
+        ("--zones", {"code": [1, 2]}, [], "no column of texts.*it has code.*--zone-field COLUMN"),
+        ("--zones", {"code": [1, 2]}, ["--zone-field", "nam"], "no column nam; it has code"),
+        ("--inventory", None, [], "holds no features|no layer"),
+        ("--edits", {"what": ["a", "b"]}, [], "action.*date.*author.*reason"),
+    ],
+)
+def test_layers_that_say_too_little_are_refused_before_the_work(tmp_path, dem, option, columns, more, said):
+    path = halves(tmp_path / "layer.gpkg", **(columns or {}))
+    if columns is None:
+        gpd.read_file(path).iloc[:0].to_file(path)
+    answer = asked(tmp_path, write_scene(tmp_path / "scene.tif"), dem, option, path, *more)
+    assert answer.returncode == 2
+    assert re.search(said, lines(answer)[-1])
+    assert not (tmp_path / "glaciers.gpkg").exists()
