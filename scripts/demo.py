@@ -94,20 +94,20 @@ def season() -> dict[str, str]:
 
 def irrigation() -> dict[str, str]:
     """Map the irrigated land of two years, and ask what changed between them; return what was written."""
-    index, districts = DEMO / "scenes.gpkg", SAMPLE / "districts.gpkg"
-    zones = ["--zones", f"{districts}", "--zone-field", "district", "--group-field", "country"]
+    index, fields = DEMO / "scenes.gpkg", SAMPLE / "fields.gpkg"
+    zones = ["--zones", f"{fields}", "--zone-field", "country"]
     made, maps = {}, []
     for year in YEARS:
         outputs = told_and_done(
             [
                 *("irrigation", f"{index}", "--year", f"{year}", "--dem", f"{SAMPLE / 'dem.tif'}"),
-                *("--area", f"{SAMPLE / 'fields.gpkg'}", *zones, "--out", f"{DEMO / f'irrigation_{year}'}"),
+                *("--parcels", f"{fields}", *zones, "--out", f"{DEMO / f'irrigation_{year}'}"),
             ]
         )
         maps.append(outputs["out"])
         made |= {f"irrigation {year}": outputs["out"], f"irrigation {year} picture": outputs["picture"]}
     changed = told_and_done(["irrigation-change", *maps, *zones, "--out", f"{DEMO / 'irrigation_change'}"])
-    return made | {"irrigation change": changed["out"], "irrigation change picture": changed["picture"]}
+    return made | {"irrigation change": changed["out"], "irrigation change picture": changed["change_png"]}
 
 
 def glaciers() -> dict[str, str]:
