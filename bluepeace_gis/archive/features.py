@@ -242,11 +242,12 @@ def read_columns(path: Path | str, table: str) -> pd.DataFrame:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
-            return pyogrio.read_dataframe(str(file), layer=table, read_geometry=False)
+            found: pd.DataFrame = pyogrio.read_dataframe(str(file), layer=table, read_geometry=False)
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, ValueError) as error:
         raise BadInput(
             f"{file}, table {table}, cannot be read: {_one_line(error)}. Copy the file again from its source."
         ) from error
+    return found
 
 
 def read_table(path: Path | str) -> pd.DataFrame:

@@ -27,8 +27,10 @@ from bluepeace_gis.kernels.normalized import NODATA, STEPS
 log = logging.getLogger(__name__)
 
 ENDINGS: Final = frozenset({".tif", ".tiff", ".vrt", ".img"})
-# MOD13 and MYD13 write this where they saw nothing; it is no NDVI of land.
-MODIS_FILL: Final = -3000.0
+PACKED: Final = frozenset({".gz"})
+# What is written where nothing was seen, declared or not: MOD13 and MYD13 write -3000. As ten-thousandths
+# these would be NDVI, but none of land.
+FILLS: Final = (-3000.0, -9999.0)
 # Cells along each side that are looked at to find the unit.
 _LOOKED_AT: Final = 256
 _BANDS_LOOKED_AT: Final = 5
@@ -99,16 +101,17 @@ def in_steps(raw: NDArray[Any], scale: float, offset: float, nodata: float | Non
     known = np.isfinite(values) & (np.abs(values) <= STEPS)
     if nodata is not None and np.isfinite(nodata):
         known &= raw != np.asarray(nodata).astype(raw.dtype)
-    if raw.dtype.kind == "i" and scale * STEPS == 1:
-        known &= raw != MODIS_FILL
+    if scale * STEPS == 1:
+        known &= ~np.isin(raw, FILLS)
     return np.where(known, np.rint(np.where(known, values, 0)), NODATA).astype(np.int16)
 
 
 def is_table(path: Path) -> bool:
     """Tell whether a file is a table or layer of fields, not a raster."""
-    return features.file_and_layer(path)[0].suffix.lower() in features.TABLE_ENDINGS | {
-        ".gpkg", ".shp", ".geojson", ".fgb", ".parquet",
-    }  # fmt: skip
+    file = features.file_and_layer(path)[0]
+    if file.suffix.lower() in PACKED:
+        file = file.with_suffix("")
+    return file.suffix.lower() in features.TABLE_ENDINGS | {".gpkg", ".shp", ".geojson", ".fgb", ".parquet"}
 
 
 def open_stacks(given: Sequence[Path], year: int) -> list[NdviBand]:
@@ -232,20 +235,26 @@ def _unit(file: Path, dataset: Any, bands: Sequence[int]) -> tuple[float, float,
         units = [(1.0, 0.0), (1.0 / STEPS, 0.0)] if fits else [(1.0, 0.0)]
     if not sample.size:  # nothing seen in what was looked at
         return *units[-1 if dataset.dtypes[0].startswith("int") else 0], nodata
-    void = np.isin(sample, (MODIS_FILL, -32768.0, 32767.0, -9999.0, -99999.0)) | (np.abs(sample) >= 1e30)
-    for one, shift in units:
-        ndvi = sample[~void] * one + shift
-        if (
-            ndvi.size
-            and (np.abs(ndvi) <= 1).mean() >= _PLAUSIBLE_SHARE
-            and np.abs(ndvi).max() > _LARGEST_LEAST
-        ):
-            return one, shift, nodata
+    unit = _fitting(sample, units)
+    if unit is not None:
+        return *unit, nodata
     raise BadInput(
         f"{file} holds numbers from {sample.min():g} to {sample.max():g}; NDVI from -1 to 1 or ten thousand "
         "times that was expected. Say its unit: gdal_edit.py -scale 0.0001 -offset 0 -a_nodata VALUE "
         f"{file.name}"
     )
+
+
+def _fitting(
+    numbers: NDArray[np.float64], units: Sequence[tuple[float, float]]
+) -> tuple[float, float] | None:
+    """Return the first scale and offset by which finite numbers (n,) are NDVI; None where none does."""
+    void = np.isin(numbers, (*FILLS, -32768.0, 32767.0, -99999.0)) | (np.abs(numbers) >= 1e30)
+    for scale, offset in units:
+        ndvi = np.abs(numbers[~void] * scale + offset)
+        if ndvi.size and (ndvi <= 1).mean() >= _PLAUSIBLE_SHARE and ndvi.max() > _LARGEST_LEAST:
+            return scale, offset
+    return None
 
 
 @dataclass(frozen=True)
@@ -286,9 +295,15 @@ def read_table(path: Path, year: int) -> FieldTable:
         If there is no such column, no row of the year, or numbers are no NDVI.
     """
     file, _ = features.file_and_layer(path)
+    if file.suffix.lower() in PACKED:
+        raise BadInput(
+            f"{file} is packed; a table as it is was expected. Unpack it first: gunzip --keep {file.name}"
+        )
     table = (
         features.read_table(file) if file.suffix.lower() in features.TABLE_ENDINGS else features.read(path)
     )
+    if table.empty:
+        raise BadInput(f"{path} has no row; a field at least was expected. Export the table again.")
     years = {str(name).casefold(): name for name in table.columns}.get("year")
     if years is not None:
         of = pd.to_numeric(table[years], errors="coerce")
@@ -309,14 +324,14 @@ def read_table(path: Path, year: int) -> FieldTable:
         )
     numbers = np.stack([_numbers(table[name], path) for _, _, name in own])
     known = numbers[np.isfinite(numbers)]
-    scale = 1.0 if not known.size or np.abs(known).max() <= 1.5 else 1 / STEPS
-    if known.size and (np.abs(known * scale) > 1).mean() > 1 - _PLAUSIBLE_SHARE:
+    unit = _fitting(known, [(1.0, 0.0), (1.0 / STEPS, 0.0)]) if known.size else (1.0, 0.0)
+    if unit is None:
         raise BadInput(
             f"{path} holds numbers from {known.min():g} to {known.max():g}; NDVI from -1 to 1 or ten "
             "thousand times that was expected. Choose the columns of NDVI."
         )
     days = np.array([date.timetuple().tm_yday for date, _, _ in own], np.int16)
-    return FieldTable(table.drop(columns=list(dated)), in_steps(numbers, scale, 0.0, None), days)
+    return FieldTable(table.drop(columns=list(dated)), in_steps(numbers, *unit, None), days)
 
 
 def _column_date(name: str, year: int) -> dt.date | None:

@@ -1,5 +1,5 @@
-"""Regions of a labelled raster: connected parts, borders with what flows away from them, and low places of a
-belt with the heights at which they join."""
+"""Regions of a labelled raster: connected parts, their outlines and borders with what flows away from them;
+low places of a belt, and the heights over which one gets from one place to another."""
 
 import numpy as np
 from numba import njit
@@ -101,65 +101,96 @@ def borders(part: Labels, direction: Codes, reach: float) -> Reals:
 
 
 @njit(cache=True, nogil=True)
-def low_places(z: Singles, belt: Codes, order: Cells) -> tuple[Cells, Labels, Reals]:
-    """Find the lowest cells along a belt, and the heights at which the water in them would join.
+def outline_lengths(part: Labels) -> Cells:
+    """Count the edges of cells around each part.
 
-    z        (rows, columns)  elevations, known in the belt
+    part     (rows, columns)  0 for none
+    returns  (n + 1,)  holes count, and where the raster ends there is none
+    """
+    rows, columns = part.shape
+    length = np.zeros(part.max() + 1, np.int64)
+    for row in range(rows):
+        for column in range(columns):
+            for way in (0, 2, 4, 6):
+                r, c = row + ROW_STEP[way], column + COLUMN_STEP[way]
+                inside = 0 <= r < rows and 0 <= c < columns
+                if not inside or part[r, c] != part[row, column]:
+                    length[part[row, column]] += 1
+    length[0] = 0
+    return length
+
+
+@njit(cache=True, nogil=True)
+def low_places(belt: Codes, order: Cells) -> Cells:
+    """Find the lowest cells along a belt.
+
     belt     (rows, columns)  1 in the belt
     order    (n,)  the cells of the belt, row-major, by rising elevation
-    returns  (k,)     the low places, row-major, by rising elevation
-             (j, 2)   two low places whose waters join, by rising height
-             (j,)     the height at which they do
+    returns  (k,)  those with no earlier cell beside them, in that order
+    """
+    rows, columns = belt.shape
+    seen = np.zeros((rows, columns), np.bool_)
+    low = np.empty(order.size, np.int64)
+    lows = 0
+    for cell in order:
+        row, column = cell // columns, cell % columns
+        lowest = True
+        for way in range(8):
+            r, c = row + ROW_STEP[way], column + COLUMN_STEP[way]
+            if 0 <= r < rows and 0 <= c < columns and seen[r, c]:
+                lowest = False
+        seen[row, column] = True
+        if lowest:
+            low[lows] = cell
+            lows += 1
+    return low[:lows].copy()
+
+
+@njit(cache=True, nogil=True)
+def passes(z: Singles, order: Cells, places: Cells) -> tuple[Labels, Reals]:
+    """Find the heights over which one gets from place to place.
+
+    z        (rows, columns)  elevations
+    order    (n,)  the cells that ways may take, row-major, by rising elevation
+    places   (k,)  some of them
+    returns  (j, 2)  two places whose waters join, by rising height; of the joined it is the first
+             (j,)    the height at which they do
     """
     rows, columns = z.shape
     height = z.ravel()
     parent = np.full(rows * columns, -1, np.int64)
-    lowest = np.full(rows * columns, -1, np.int32)  # number of the low place of a root
-    low = np.empty(64, np.int64)
-    pair = np.empty((64, 2), np.int32)
-    level = np.empty(64, np.float64)
-    lows, joins = 0, 0
-    for k in range(order.size):
-        cell = order[k]
+    place = np.full(rows * columns, -1, np.int32)  # of a root
+    for k in range(places.size):
+        place[places[k]] = k
+    pair = np.empty((max(places.size - 1, 0), 2), np.int32)
+    level = np.empty(pair.shape[0], np.float64)
+    joins = 0
+    for cell in order:
         parent[cell] = cell
         for way in range(8):
             r, c = cell // columns + ROW_STEP[way], cell % columns + COLUMN_STEP[way]
-            if not (0 <= r < rows and 0 <= c < columns) or belt[r, c] == 0:
+            if not (0 <= r < rows and 0 <= c < columns) or parent[r * columns + c] < 0:
                 continue
-            other = r * columns + c
-            if parent[other] < 0:
-                continue
-            one, two = _root(parent, cell), _root(parent, other)
+            one, two = _root(parent, cell), _root(parent, r * columns + c)
             if one == two:
                 continue
-            if lowest[one] < 0:
+            if place[one] >= 0 and place[two] >= 0:
+                pair[joins, 0], pair[joins, 1], level[joins] = place[one], place[two], height[cell]
+                joins += 1
+            if place[one] < 0 or 0 <= place[two] < place[one]:
                 parent[one] = two
-                continue
-            if joins == level.size:
-                pair = np.concatenate((pair, np.empty_like(pair)))
-                level = np.concatenate((level, np.empty_like(level)))
-            pair[joins, 0], pair[joins, 1], level[joins] = lowest[one], lowest[two], height[cell]
-            joins += 1
-            if lowest[one] < lowest[two]:  # numbered by rising elevation: the lower one stays
-                parent[two] = one
             else:
-                parent[one] = two
-        if parent[cell] == cell and lowest[cell] < 0:
-            if lows == low.size:
-                low = np.concatenate((low, np.empty_like(low)))
-            low[lows] = cell
-            lowest[cell] = lows
-            lows += 1
-    return low[:lows].copy(), pair[:joins].copy(), level[:joins].copy()
+                parent[two] = one
+    return pair[:joins].copy(), level[:joins].copy()
 
 
 @njit(cache=True, nogil=True)
 def join_tree(pair: Labels, level: Reals, lows: int) -> Cells:
-    """Make the tree of joins: above two groups of low places stands the join of their waters.
+    """Make the tree of joins: above two groups of places stands the join of their waters.
 
-    pair, level  (j, 2), (j,)  as of ``low_places``
-    lows         how many low places there are
-    returns      (lows + j,)  the node above each low place and each join, with a larger number; -1 for none
+    pair, level  (j, 2), (j,)  as of ``passes``
+    lows         how many places there are
+    returns      (lows + j,)  the node above each place and each join, with a larger number; -1 for none
     """
     above = np.full(lows + level.size, -1, np.int64)
     group = np.arange(lows)
@@ -175,12 +206,12 @@ def join_tree(pair: Labels, level: Reals, lows: int) -> Cells:
 
 @njit(cache=True, nogil=True)
 def climb(above: Cells, level: Reals, one: int, other: int) -> float:
-    """Tell the least height over which water gets from one low place to another.
+    """Tell the least height over which water gets from one place to another.
 
     above       (lows + j,)  of ``join_tree``
     level       (j,)  the heights of the joins
-    one, other  numbers of low places
-    returns     infinite where no way leads along the belt
+    one, other  numbers of places
+    returns     infinite where no way leads
     """
     lows = above.size - level.size
     while one != other and one >= 0 and other >= 0:
@@ -189,41 +220,6 @@ def climb(above: Cells, level: Reals, one: int, other: int) -> float:
         else:
             other = above[other]
     return level[one - lows] if one == other and one >= lows else np.inf
-
-
-@njit(cache=True, nogil=True)
-def nearest_cells(part: Labels, row: Cells, column: Cells, reach: float) -> Reals:
-    """Tell how far parts lie from places.
-
-    part         (rows, columns)  0 for none
-    row, column  (n,)
-    reach        in cells; parts farther away are left out
-    returns      (m, 3)  the number of the place, that of the part, and how far its nearest cell is, in cells
-    """
-    rows, columns = part.shape
-    found = np.empty((64, 3), np.float64)
-    count = 0
-    at = np.full(part.max() + 1, -1, np.int64)  # where the part stands among what was found
-    last = int(reach)
-    for k in range(row.size):
-        first = count
-        for r in range(max(row[k] - last, 0), min(row[k] + last + 1, rows)):
-            for c in range(max(column[k] - last, 0), min(column[k] + last + 1, columns)):
-                if part[r, c] == 0:
-                    continue
-                far = np.hypot(float(r - row[k]), float(c - column[k]))
-                if far > reach:
-                    continue
-                here = at[part[r, c]]
-                if here >= first:
-                    found[here, 2] = min(found[here, 2], far)
-                    continue
-                if count == found.shape[0]:
-                    found = np.concatenate((found, np.empty_like(found)))
-                found[count, 0], found[count, 1], found[count, 2] = k, part[r, c], far
-                at[part[r, c]] = count
-                count += 1
-    return found[:count].copy()
 
 
 @njit(cache=True, nogil=True)

@@ -26,6 +26,7 @@ from bluepeace_gis.analyses.glaciers import (
     find_glaciers,
     inventory_defaults,
     make_inventory,
+    require_dark_ice,
     require_late_summer,
     snow_lines,
 )
@@ -34,7 +35,7 @@ from bluepeace_gis.archive import rasters as raster_files
 from bluepeace_gis.archive.scenes import Scene, checks
 from bluepeace_gis.archive.scenes.scene import OPTICAL, THERMAL, Sun
 from bluepeace_gis.errors import BadInput, BluepeaceError
-from bluepeace_gis.geo.crs import same_crs
+from bluepeace_gis.geo.crs import same_crs, to_geographic
 from bluepeace_gis.geo.flags import REJECTED_FOR_ICE
 from bluepeace_gis.geo.grid import Grid, apply
 from bluepeace_gis.maps import glacier_picture, styles
@@ -303,6 +304,7 @@ def _of_summer(scenes: Sequence[Scene], frame: Grid, terrain: Terrain) -> list[S
         log.info("looking at the season", extra={"done": OPENED * position / len(scenes)})
         green, nir, swir1 = _clear(scene, coarse, (0, coarse.shape[0], 0, coarse.shape[1]))
         try:
+            require_dark_ice(green, nir, swir1)
             require_late_summer(green, nir, swir1, z)
         except BadInput as error:
             refused.append((scene, error))
@@ -343,9 +345,8 @@ def _frame(scenes: Sequence[Scene]) -> Grid:
     for scene, grid in zip(scenes, grids, strict=True):
         if not grid.north_up or grid.is_geographic:
             raise BadInput(
-                f"{scene.name} lies on {grid}; a grid in metres with rows from west to east was "
-                "expected. Warp "
-                "it to the UTM zone of the place first: gdalwarp -t_srs EPSG:CODE."
+                f"{scene.name} lies on {grid}; a grid in metres with rows from west to east was expected. "
+                f"Warp it first: gdalwarp -t_srs EPSG:{_utm_code(grid)}"
             )
     cells = [abs(grid.transform.determinant) for grid in grids]
     base = grids[max(range(len(grids)), key=lambda each: (-round(cells[each], 6), scenes[each].time))]
@@ -364,6 +365,14 @@ def _frame(scenes: Sequence[Scene]) -> Grid:
         )
     x, y = apply(t, col0, row0)
     return Grid(base.crs, Affine(t.a, 0, x, 0, t.e, y), shape)
+
+
+def _utm_code(grid: Grid) -> int:
+    """Name the UTM zone of the middle of a grid by its code."""
+    x, y = apply(grid.transform, grid.shape[1] / 2, grid.shape[0] / 2)
+    longitude, latitude = to_geographic(grid.crs).transform(x, y)
+    zone = int((longitude + 180) % 360 // 6) + 1
+    return (32600 if latitude >= 0 else 32700) + zone
 
 
 def _bounds_in(grid: Grid, base: Grid) -> tuple[float, float, float, float]:

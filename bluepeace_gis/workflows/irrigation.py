@@ -35,7 +35,7 @@ from bluepeace_gis.archive import (
 )
 from bluepeace_gis.archive.inputs import require_file
 from bluepeace_gis.archive.observations import Quantity
-from bluepeace_gis.errors import BadInput
+from bluepeace_gis.errors import BadInput, OutsideGrid
 from bluepeace_gis.geo.flags import REJECTED_FOR_PLANTS
 from bluepeace_gis.geo.grid import Grid
 from bluepeace_gis.jobs import manifest
@@ -171,6 +171,7 @@ def irrigation(
     work = request.work
     how = How(executor, memory_mb, resume, retry_failed)
     road = (_prepared if ndvi else _scenes)(request, scenes, dry_run=dry_run)
+    _require_zones(request, road)
     if dry_run:
         return _planned(road, how, request)
     key = _key(road, request)
@@ -415,6 +416,24 @@ def _prepared(request: _Request, given: Sequence[Path], *, dry_run: bool) -> _Ro
         (dt.datetime.combine(min(dates), noon), dt.datetime.combine(max(dates), noon)),
         {irrigation_prepared.FAMILY: len(bands)},
     )
+
+
+def _require_zones(request: _Request, road: _Road) -> None:
+    """Refuse zones that overlap or reach no lattice before hours of work, not after them."""
+    if request.zones is None:
+        return
+    outside = None
+    for each in road.lattices:
+        try:
+            ZoneSums(
+                each.lattice.grid, request.zones, zone_field=request.zone_field, group_fields=request.groups
+            )
+        except OutsideGrid as error:
+            outside = error
+        else:
+            return
+    if outside is not None:
+        raise outside
 
 
 def _planned(road: _Road, how: How, request: _Request) -> Result:

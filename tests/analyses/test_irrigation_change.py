@@ -76,6 +76,17 @@ def test_neither_the_order_of_cells_nor_the_cut_into_tiles_matters(valley, rando
         np.testing.assert_array_equal(getattr(whole, name), getattr(pieces, name))
 
 
+def test_of_two_years_the_transition_from_the_first_to_the_last_is_listed_once():
+    question = Question.of([2015, 2024], [(2015, 2015), (2024, 2024)], Rule())
+    states = np.array([[1, 3, 3, 0]], np.uint8).repeat(2, axis=0)
+    sums, _ = summed(states, np.ones(4, np.int32), np.full(4, 2**16, np.int64), question, 1)
+    found = account(sums, zones_of(1, np.random.default_rng(1)), ["side", "basin"])
+    moved = accounts.transition_table(found, [("2015", "2024")] * 2)
+    whole = moved[moved["level"] == "all"]
+    assert not whole.duplicated(["from_state", "to_state"]).any()
+    assert whole["area_ha"].sum() == accounts.change_table(found)["area_ha"].iloc[-1]
+
+
 @given(valleys())
 def test_all_tables_add_up_to_the_last_digit(valley):
     states, zone, weight, count = valley

@@ -79,6 +79,8 @@ def test_what_is_no_ndvi_was_not_observed():
     numbers = np.array([-3000, 32767, -32768, 12_000, 5000, -10_000], np.int16)
     assert in_steps(numbers, 1e-4, 0, None).tolist() == [NODATA, NODATA, NODATA, NODATA, 5000, -10_000]
     assert in_steps(numbers, 1e-4, 0, 5000).tolist()[4] == NODATA
+    assert in_steps(numbers.astype(np.float32), 1e-4, 0, None).tolist()[0] == NODATA
+    assert in_steps(np.array([-9999], np.int16), 1e-4, 0, None).tolist() == [NODATA]  # not an NDVI of -1
     floats = np.array([np.nan, np.inf, -1e38, 0.31234, 1.2], np.float32)
     assert in_steps(floats, 1.0, 0, None).tolist() == [NODATA, NODATA, NODATA, 3123, NODATA]
 
@@ -151,13 +153,31 @@ def test_tables_give_dates_by_day_or_date_and_keep_other_columns(tmp_path):
         ({"year": [2019], "ndvi_X1": [0.1]}, "no field of 2024; its years are 2019"),
         ({"ndvi_X1": ["green"]}, "'green' in ndvi_X1"),
         ({"ndvi_X1": [3e6], "ndvi_X9": [2e6]}, "NDVI from -1 to 1"),
+        ({"ndvi_X1": [128], "ndvi_X9": [165]}, "NDVI from -1 to 1"),
+        ({"ndvi_X1": []}, "no row"),
     ],
-    ids=["no columns", "another year", "words", "another unit"],
+    ids=["no columns", "another year", "words", "another unit", "a byte", "only a header"],
 )
 def test_what_is_no_table_of_ndvi_is_told_in_a_sentence(tmp_path, columns, sentence):
     pd.DataFrame(columns).to_csv(tmp_path / "fields.csv", index=False)
     with pytest.raises(BadInput, match=sentence):
         read_table(tmp_path / "fields.csv", 2024)
+
+
+@pytest.mark.parametrize("unit", [1.0, 10_000.0])
+@pytest.mark.parametrize("fill", [-9999, -3000])
+def test_a_fill_value_in_a_table_is_no_ndvi_and_moves_no_unit(tmp_path, unit, fill):
+    table = pd.DataFrame({"ndvi_X100": [0.2 * unit, fill], "ndvi_X200": [fill, 0.6 * unit]})
+    table.to_csv(tmp_path / "fields.csv", index=False)
+    assert read_table(tmp_path / "fields.csv", 2024).ndvi.tolist() == [[2000, NODATA], [NODATA, 6000]]
+
+
+def test_a_packed_table_is_to_be_unpacked(tmp_path):
+    file = tmp_path / "fields.csv.gz"
+    pd.DataFrame({"ndvi_X100": [0.2]}).to_csv(file, index=False)
+    assert ndvi_stacks.is_table(file)
+    with pytest.raises(BadInput, match=r"gunzip --keep fields\.csv\.gz"):
+        read_table(file, 2024)
 
 
 def test_tables_are_told_from_rasters():

@@ -1,4 +1,4 @@
-"""Regions of a labelled raster: parts, borders, low places of a belt and how far parts lie away."""
+"""Regions of a labelled raster: parts, outlines, borders, low places of a belt and the ways between them."""
 
 import numpy as np
 import pytest
@@ -32,31 +32,42 @@ def test_flow_side_by_side_does_not_part_and_flow_from_a_ridge_does(kernel):
     assert kernel(part, away, 3.0)[:, 2].tolist() == [1.0] * 4  # capped: one cell each way, three apart
 
 
+@both("outline_lengths")
+def test_an_outline_goes_round_holes_and_along_the_rim_of_the_raster(kernel):
+    part = np.array([[1, 1, 1, 2], [1, 0, 1, 2], [1, 1, 1, 0]], np.int32)
+    assert kernel(part).tolist() == [0, 12 + 4, 6]
+
+
 @both("low_places")
-def test_low_places_join_where_the_belt_is_highest_between_them(kernel):
-    z = np.array([[1, 5, 3, 9, 2, 4]], np.float32)
-    belt = np.ones((1, 6), np.uint8)
-    low, pair, level = kernel(z, belt, np.argsort(z.ravel()))
-    assert low.tolist() == [0, 4, 2]
-    assert sorted(map(tuple, np.sort(pair, axis=1).tolist())) == [(0, 1), (0, 2)]
-    assert level.tolist() == [5, 9]
-    above = regions.join_tree(pair, level, len(low))
-    climb = regions.climb if kernel is regions.low_places else regions.climb.py_func
+def test_low_places_lie_lower_than_all_beside_them(kernel):
+    z = np.array([[1, 5, 3, 9, 2, 2]], np.float32)
+    assert kernel(np.ones((1, 6), np.uint8), np.argsort(z.ravel(), kind="stable")).tolist() == [0, 4, 2]
+
+
+@both("passes")
+def test_one_gets_from_place_to_place_over_the_lowest_pass(kernel):
+    # over the second row one gets round the nine
+    z = np.array([[1, 5, 3, 9, 2], [9, 9, 7, 6, 8]], np.float32)
+    pair, level = kernel(z, np.argsort(z.ravel(), kind="stable"), np.array([0, 4, 2]))
+    assert np.sort(pair, axis=1).tolist() == [[0, 2], [0, 1]]
+    assert level.tolist() == [5, 6]
+    above = regions.join_tree(pair, level, 3)
+    climb = regions.climb if kernel is regions.passes else regions.climb.py_func
     assert climb(above, level, 0, 2) == 5
-    assert climb(above, level, 2, 1) == 9
+    assert climb(above, level, 2, 1) == 6
+
+
+@both("passes")
+def test_no_way_leads_over_what_is_left_out(kernel):
+    z = np.array([[1, 5, 3]], np.float32)
+    pair, level = kernel(z, np.array([0, 2]), np.array([0, 2]))
+    assert len(pair) == len(level) == 0
+    assert regions.climb(regions.join_tree(pair, level, 2), level, 0, 1) == np.inf
 
 
 @both("climb")
 def test_belts_apart_do_not_join(kernel):
     assert kernel(np.array([-1, -1], np.int64), np.zeros(0), 0, 1) == np.inf
-
-
-@both("nearest_cells")
-def test_parts_are_as_far_as_their_nearest_cell(kernel):
-    part = np.zeros((5, 6), np.int32)
-    part[0, 3], part[4, 4], part[0, 5] = 1, 2, 1
-    found = kernel(part, np.array([0]), np.array([0]), 5.0)
-    assert found.tolist() == [[0, 1, 3.0]]
 
 
 @both("extended")

@@ -72,7 +72,7 @@ def test_a_plain_scene_gives_outlines_picture_style_and_provenance(tmp_path, dem
     assert method["defaults"]["visible_margin"] == 0.06
     assert len(method["curve"]["margin"]) == len(method["curve"]["area_km2"])
     assert method["suns"] == {"scene": [150, 50]}
-    assert method["defaults"]["outlet_reach"] == 0.564
+    assert method["defaults"]["hypsometry_band_m"] == 50
     assert method["detail_m"] == CELL
     assert record["start_datetime"].startswith("2024-08-21")
 
@@ -239,6 +239,26 @@ def test_scenes_of_several_years_and_of_winter_are_not_mixed(tmp_path):
     assert "one summer" in answer.stderr
 
 
+def test_a_forgotten_offset_shows_in_three_bands_alone(tmp_path, dem):
+    values = surface()[[0, 2, 3]] + 0.2
+    scene = write_scene(tmp_path / "scene.tif", values, descriptions=("green", "nir", "swir1"))
+    refused(tmp_path, scene, dem, "short-wave infrared", "-offset -0.2")
+
+
+def test_a_scene_in_degrees_or_turned_is_refused_with_the_zone_to_warp_it_to(tmp_path, dem):
+    numbers = np.rint(surface() * 1e4).astype(np.int16)
+    for name, more in (
+        ("degrees", {"crs": "EPSG:4326", "transform": Affine(4e-4, 0, 69, 0, -3e-4, 39.7)}),
+        ("turned", {"transform": Affine(CELL, 0, LEFT, 0, -CELL, TOP) @ Affine.rotation(10)}),
+    ):
+        path = tmp_path / f"{name}.tif"
+        profile = {"crs": "EPSG:32642", "dtype": "int16", "count": 4, "height": SIZE, "width": SIZE, **more}
+        with rasterio.open(path, "w", driver="GTiff", nodata=-9999, **profile) as file:
+            file.write(numbers)
+            file.descriptions, file.scales = NAMES, [1e-4] * 4
+        refused(tmp_path, path, dem, "grid in metres", "gdalwarp -t_srs EPSG:32642")
+
+
 def test_a_glacier_under_a_cloud_is_not_gone(tmp_path, dem):
     row, column = np.indices((SIZE, SIZE))
     away = np.hypot(row - 143, column - 143)  # more than a kilometre from the other one
@@ -277,7 +297,7 @@ def test_an_inventory_of_another_projection_keeps_divides_and_names(tmp_path, de
     answer = asked(tmp_path, write_scene(tmp_path / "scene.tif"), dem, "--inventory", base)
     assert answer.returncode == 0, answer.stderr
     out = tmp_path / "glaciers.gpkg"
-    found = gpd.read_file(out).set_index("glac_name")
+    found = gpd.read_file(out, layer="glaciers").set_index("glac_name")
     assert set(found.index) == {"Ak", "Kok"}
     assert found.area_km2.to_numpy() == pytest.approx(GLACIER.area / 2e6, rel=0.02)
     shared = gpd.read_file(out, layer="intersects")
@@ -297,7 +317,7 @@ def test_zones_share_out_all_ice_by_elevation(tmp_path, dem):
     out = tmp_path / "glaciers.gpkg"
     bands = pyogrio.read_dataframe(out, layer="zone_bands", read_geometry=False)
     assert ((bands.z_to_m - bands.z_from_m) == 200).all()
-    whole = gpd.read_file(out).area_km2.sum()
+    whole = gpd.read_file(out, layer="glaciers").area_km2.sum()
     by_zone = bands.groupby("zone").area_km2.sum()
     assert by_zone.sum() == pytest.approx(whole, rel=1e-6)
     assert by_zone.to_dict() == pytest.approx({"West": whole / 2, "East": whole / 2}, rel=0.02)
@@ -318,5 +338,5 @@ def test_layers_that_say_too_little_are_refused_before_the_work(tmp_path, dem, o
         gpd.read_file(path).iloc[:0].to_file(path)
     answer = asked(tmp_path, write_scene(tmp_path / "scene.tif"), dem, option, path, *more)
     assert answer.returncode == 2
-    assert re.search(said, lines(answer)[-1])
+    assert re.search(said, answer.stderr.strip().splitlines()[-1])
     assert not (tmp_path / "glaciers.gpkg").exists()

@@ -9,6 +9,7 @@ from bluepeace_gis.analyses.glaciers.extent import (
     PART_COLUMNS,
     Extent,
     find_glaciers,
+    require_dark_ice,
     require_late_summer,
 )
 from bluepeace_gis.analyses.glaciers.inventory import (
@@ -45,6 +46,7 @@ __all__ = [
     "flow_divides",
     "is_ice",
     "make_inventory",
+    "require_dark_ice",
     "require_late_summer",
     "snow_lines",
     "snow_threshold",

@@ -17,7 +17,7 @@ from bluepeace_gis.analyses.glaciers import inventory_defaults as defaults
 from bluepeace_gis.errors import OutsideGrid
 from bluepeace_gis.geo import align
 from bluepeace_gis.geo.grid import Grid
-from bluepeace_gis.kernels import ways
+from bluepeace_gis.kernels import runs, ways
 
 Reals = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -115,7 +115,8 @@ def topography(polygon: Any, area_km2: float, utm: CRS, dem: xr.DataArray) -> To
         return nothing_known()
     south, east = (np.asarray(each, np.float64) for each in np.gradient(z, cell))
     slope = np.degrees(np.arctan(np.hypot(south, east)))[known]
-    filled = _mask(shapely.Polygon(shape.exterior), grid)
+    exterior = shapely.Polygon(shape.exterior)
+    filled = _mask(exterior, grid)
     margin = _margin(filled) & np.isfinite(z)
     end = _terminus(np.where(margin, z, np.nan)) if margin.any() else _terminus(np.where(known, z, np.nan))
     row, column = np.nonzero(known)
@@ -128,7 +129,7 @@ def topography(polygon: Any, area_km2: float, utm: CRS, dem: xr.DataArray) -> To
         float(heights.min()), float(heights.max()), float(np.median(heights)), float(heights.mean()),
         _mean(slope),
         aspect, NO_CODE if math.isnan(aspect) else int(((aspect + 22.5) % 360) // 45) + 1,
-        _length_m(filled, margin, z, end, cell),
+        _length_m(*_passable(filled, margin, exterior, grid), z, end, cell),
         heights, np.asarray(lon), np.asarray(lat),
     )  # fmt: skip
 
@@ -167,12 +168,27 @@ def _around(dem: xr.DataArray, grid: Grid) -> xr.DataArray:
 
 
 def _mask(shape: Any, grid: Grid) -> Flags:
-    burnt = rasterize([(shape, 1)], out_shape=grid.shape, transform=grid.transform, dtype="uint8")
-    if not burnt.any():  # narrower than its cells: those it touches
-        burnt = rasterize(
-            [(shape, 1)], out_shape=grid.shape, transform=grid.transform, dtype="uint8", all_touched=True
-        )
-    return np.asarray(burnt, np.bool_)
+    burnt = _burnt(shape, grid, touched=False)
+    # narrower than its cells: those it touches
+    return burnt if burnt.any() else _burnt(shape, grid, touched=True)
+
+
+def _burnt(shape: Any, grid: Grid, *, touched: bool) -> Flags:
+    cells = rasterize(
+        [(shape, 1)], out_shape=grid.shape, transform=grid.transform, dtype="uint8", all_touched=touched
+    )
+    return np.asarray(cells, np.bool_)
+
+
+def _passable(mask: Flags, margin: Flags, shape: Any, grid: Grid) -> tuple[Flags, Flags]:
+    """Join the parts of a glacier that is narrower in between than its cells, so that a way leads through.
+
+    returns  the mask and its margin
+    """
+    if int(runs.join(runs.runs_of(mask.astype(np.uint8), 1), True)) == 1:
+        return mask, margin
+    joined = mask | _burnt(shape, grid, touched=True)
+    return joined, _margin(joined)
 
 
 def _margin(mask: Flags) -> Flags:

@@ -57,7 +57,7 @@ log = logging.getLogger(__name__)
 
 Reals = NDArray[np.float64]
 Shapes = NDArray[Any]
-Kind = Literal["gamdam", "methods", "settings", "cells"]
+Kind = Literal["gamdam", "methods", "settings", "cells", "season"]
 
 KEPT, SPLIT, MERGED, REARRANGED, VANISHED, NEW = "kept", "split", "merged", "rearranged", "vanished", "new"
 # Of these nothing can be said: seen on one date only, or not later than before.
@@ -78,7 +78,7 @@ class Definition:
     Parameters
     ----------
     kind : str
-        "gamdam", "methods", "settings" or "cells".
+        "gamdam", "methods", "settings", "cells" or "season".
     reason : str
         A sentence.
     """
@@ -164,7 +164,7 @@ def glacier_change(
     if definitions and not accept_definition:
         raise BadInput(
             " ".join(each.reason for each in definitions)
-            + " Compare two inventories that were made alike, or say --accept-definition: the note will "
+            + " Compare inventories made alike and years apart, or say --accept-definition: the note will "
             "stand on the product."
         )
     found = _Pair.of(before, after)
@@ -243,6 +243,15 @@ def differences(before: Outlines, after: Outlines) -> tuple[Definition, ...]:
                     "glacier.",
                 )
             )
+    first, last = _mean_years(before, after)
+    if last - first < defaults.YEARS_MIN:
+        found.append(
+            Definition(
+                "season",
+                f"Between the layers lie {(last - first) * defaults.DAYS_PER_YEAR:.0f} days: the snow of the "
+                "season and the hands that drew them differ more than the glaciers.",
+            )
+        )
     return tuple(found)
 
 
@@ -261,8 +270,12 @@ def _settings(before: Outlines, after: Outlines) -> list[str]:
     return found
 
 
+def _mean_years(*layers: Outlines) -> list[float]:
+    return [float(np.average(each.year, weights=each.area_km2)) for each in layers]
+
+
 def _require_later(before: Outlines, after: Outlines) -> None:
-    first, last = (float(np.average(each.year, weights=each.area_km2)) for each in (before, after))
+    first, last = _mean_years(before, after)
     if abs(last - first) * defaults.DAYS_PER_YEAR < 1:
         raise BadInput(
             f"Both layers are of {day_of(first)}; two dates were expected. Choose another one, or say when "
@@ -272,11 +285,6 @@ def _require_later(before: Outlines, after: Outlines) -> None:
         raise BadInput(
             f"The layer before is of {day_of(first)}, the layer after of {day_of(last)}: the earlier one was "
             "expected first. Exchange them."
-        )
-    if last - first < defaults.YEARS_MIN:
-        log.warning(
-            "Between the layers lie %.0f days: the snow of the season differs more than the glaciers.",
-            (last - first) * defaults.DAYS_PER_YEAR,
         )
 
 

@@ -6,7 +6,7 @@ slope, contact, position and temperature must tell; on a valley floor below a cl
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import geopandas as gpd
 import numpy as np
@@ -14,7 +14,7 @@ import shapely
 from numpy.typing import NDArray
 
 from bluepeace_gis.analyses.glaciers import defaults
-from bluepeace_gis.analyses.glaciers.classification import LAND, NODATA
+from bluepeace_gis.analyses.glaciers.classification import LAND, NODATA, UNSEEN
 from bluepeace_gis.analyses.glaciers.edits import Edit, replayed
 from bluepeace_gis.analyses.glaciers.observed import Observed
 from bluepeace_gis.analyses.glaciers.outlines import MOSTLY, drop_small, parts_of
@@ -26,6 +26,10 @@ from bluepeace_gis.kernels import downhill, runs, unmixing
 Codes = NDArray[np.uint8]
 Singles = NDArray[np.float32]
 Flags = NDArray[np.bool_]
+Shorts = NDArray[np.int16]
+
+_POLYGON: Final = 3  # shapely's type id
+_ROWS: Final = 512  # of the scenes, looked at together
 
 
 @dataclass(frozen=True)
@@ -43,20 +47,27 @@ class _Frame:
     cell_m: float
 
     @classmethod
-    def around(cls, ice: Codes, observed: Observed, terrain: Terrain, reach_m: float) -> "_Frame":
+    def around(cls, share: Codes, observed: Observed, terrain: Terrain, reach_m: float) -> "_Frame":
         grid = terrain.grid
         t, s = grid.transform, observed.grid.transform
         x = t.c + t.a * (np.arange(grid.shape[1]) + 0.5)
         y = t.f + t.e * (np.arange(grid.shape[0]) + 0.5)
         column = np.floor((x - s.c) / s.a).astype(np.int64)
         row = np.floor((y - s.f) / s.e).astype(np.int64)
-        column[(column < 0) | (column >= ice.shape[1])] = -1
-        row[(row < 0) | (row >= ice.shape[0])] = -1
+        column[(column < 0) | (column >= share.shape[1])] = -1
+        row[(row < 0) | (row >= share.shape[0])] = -1
         cell_m = float(grid.cell_steps_m[0].mean())
         around = int(np.ceil(reach_m / cell_m))
+        found = runs.runs_of(share, MOSTLY)
+        on_row = np.zeros(share.shape[0], np.bool_)
+        on_row[found[:, runs.ROW]] = True
+        opened = np.zeros(share.shape[1] + 1, np.int64)
+        np.add.at(opened, found[:, runs.START], 1)
+        np.add.at(opened, found[:, runs.END], -1)
+        on_column = opened.cumsum()[:-1] > 0
         above, across = (
             _span(there[np.maximum(index, 0)] & (index >= 0), around)
-            for there, index in ((_any(ice, 1), row), (_any(ice, 0), column))
+            for there, index in ((on_row, row), (on_column, column))
         )
         return cls((above, across), row[above], column[across], cell_m)
 
@@ -67,10 +78,10 @@ class _Frame:
         found[:, self.columns < 0] = beyond
         return found
 
-    def placed(self, values: Codes, terrain: Terrain) -> Codes:
-        """Look a raster of this frame up under the cells of the scenes; 0 beyond it."""
+    def placed(self, values: Codes, terrain: Terrain, rows: slice) -> Codes:
+        """Look a raster of this frame up under the cells of some rows of the scenes; 0 beyond it."""
         found = []
-        for index, span in zip((terrain.rows, terrain.columns), self.window, strict=True):
+        for index, span in zip((terrain.rows[rows], terrain.columns), self.window, strict=True):
             inside = (index >= span.start) & (index < span.stop)
             found.append((np.where(inside, index - span.start, 0), inside))
         (row, row_inside), (column, column_inside) = found
@@ -78,11 +89,6 @@ class _Frame:
         out[~row_inside, :] = 0
         out[:, ~column_inside] = 0
         return out
-
-
-def _any(mask: Codes, axis: int) -> Flags:
-    found: Flags = np.asarray(mask.any(axis=axis))
-    return found
 
 
 def _span(there: Flags, around: int) -> slice:
@@ -119,19 +125,21 @@ def find_debris(observed: Observed, terrain: Terrain, codes: Codes, share: Codes
     ----------
     .. [1] Paul et al. (2004), doi:10.1016/j.rse.2003.11.007
     """
-    ice = (share >= MOSTLY).astype(np.uint8)
     confirmed = observed.temperature is not None
     reach_m = defaults.DEBRIS_REACH_M if confirmed else defaults.DEBRIS_REACH_UNCONFIRMED_M
-    frame = _Frame.around(ice, observed, terrain, reach_m)
+    frame = _Frame.around(share, observed, terrain, reach_m)
+    mask = np.zeros_like(share)
     if 0 in (len(frame.rows), len(frame.columns)):
-        return np.zeros_like(ice)
-    bare = (codes == LAND) & (ice == 0)
-    bare &= observed.nir.astype(np.int32) <= defaults.PLANTS_TIMES * observed.green.astype(np.int32)
+        return mask
+    bare = _bare(
+        frame.sampled(codes, UNSEEN), frame.sampled(share), frame.sampled(observed.nir),
+        frame.sampled(observed.green),
+    )  # fmt: skip
     z = _smoothed(terrain.z[frame.window], round(defaults.DEBRIS_SMOOTHING_M / frame.cell_m / 2))
     south, east = np.gradient(z, frame.cell_m) if min(z.shape) > 1 else (z * 0, z * 0)
     gentle = np.hypot(south, east) < np.tan(np.radians(defaults.DEBRIS_SLOPE_MAX_DEG))
-    ground = frame.sampled(bare) & gentle  # NaN is not gentle
-    source = frame.sampled(ice).astype(np.bool_) & np.isfinite(z)
+    ground = bare & gentle  # NaN is not gentle
+    source = (frame.sampled(share) >= MOSTLY) & np.isfinite(z)
     reach = max(1, round(defaults.DEBRIS_REACH_UNCONFIRMED_M / frame.cell_m))
     close = unmixing.grown(source.astype(np.uint8), reach) > 0
     roof = _median_heights(source, z)
@@ -155,9 +163,21 @@ def find_debris(observed: Observed, terrain: Terrain, codes: Codes, share: Codes
         takers = np.where(cold == _UNTOLD, ground & close, cold == _COLD)
         gain = defaults.DEBRIS_GAIN if (cold == _COLD).any() else defaults.DEBRIS_GAIN_UNCONFIRMED
         taken = fed(takers, gain)
-    found = frame.placed(unmixing.majority(taken, 1), terrain)
-    mask: Codes = (found.astype(np.bool_) & bare).astype(np.uint8)
+    taken = unmixing.majority(taken, 1)
+    for row in range(0, len(mask), _ROWS):
+        rows = slice(row, row + _ROWS)
+        found = frame.placed(taken, terrain, rows)
+        if found.any():
+            found &= _bare(codes[rows], share[rows], observed.nir[rows], observed.green[rows])
+            mask[rows] = found
     return mask
+
+
+def _bare(codes: Codes, share: Codes, nir: Shorts, green: Shorts) -> Flags:
+    """Tell where there is neither ice nor water nor plants."""
+    bare: Flags = (codes == LAND) & (share < MOSTLY)
+    bare &= nir.astype(np.int32) <= defaults.PLANTS_TIMES * green.astype(np.int32)
+    return bare
 
 
 _WARM, _COLD, _UNTOLD = 0, 1, 2
@@ -257,15 +277,13 @@ def debris_layer(
         return empty
     outlines = np.asarray(bodies.geometry.to_numpy(), object)
     tree = shapely.STRtree(outlines)
-    pieces: list[Any] = []
     found = parts_of(mask * np.uint8(unmixing.WHOLE), grid).polygons
     found, _ = replayed(found, [edit for edit in edits if edit.action == "remove"], grid.crs)
-    for shape in found:
-        near = outlines[tree.query(shape)]
-        rest = shapely.difference(shape, shapely.union_all(near)) if len(near) else shape
-        pieces += [part for part in shapely.get_parts(rest) if part.geom_type == "Polygon"]
-    shapes = np.empty(len(pieces), object)
-    shapes[:] = pieces
+    # all at once: an outline may be as long as a mountain range, and they lie apart from each other
+    near = outlines[np.unique(tree.query(found)[1])]
+    rest = shapely.difference(shapely.multipolygons(found), shapely.union_all(near))
+    pieces = shapely.get_parts(rest)
+    shapes = pieces[shapely.get_type_id(pieces) == _POLYGON]
     edges = shapely.boundary(outlines)
     beside = [_beside(shape, edges, tree, 1.5 * cell_m) for shape in shapes]
     touching = np.array([number for number, (own, _) in enumerate(beside) if own >= 0], np.int64)

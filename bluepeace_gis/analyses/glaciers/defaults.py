@@ -151,6 +151,15 @@ WINTER_LOW_SHARE: Final = 0.6
 # Without heights that differ: nothing but an ice cap is covered so far.
 WINTER_SHARE: Final = 0.9
 
+# --- an offset that was forgotten ---
+
+# What is white and called ice: half of the labelled snow and ice of this brightness lies below 0.02 in
+# short-wave infrared. Where a forgotten offset lifts all numbers by 0.2, none of it lies below 0.15.
+WHITE_GREEN_MIN: Final = 0.4
+WHITE_SWIR_MAX: Final = 0.15
+WHITE_DARKEST_PERCENT: Final = 1.0
+WHITE_CELLS_MIN: Final = 500  # so that the darkest of a hundred are several
+
 # --- elevations ---
 
 # Of the cells seen so many may lie beyond the elevations: the ragged rim of a DEM, not a missing tile.

@@ -2,7 +2,7 @@
 
 import heapq
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,10 +19,11 @@ from bluepeace_gis.analyses.glaciers import inventory_defaults as defaults
 from bluepeace_gis.errors import BadInput, OutsideGrid
 from bluepeace_gis.geo import align, zones
 from bluepeace_gis.geo.areas import M2_PER_KM2, densified
-from bluepeace_gis.geo.drainage import drain
+from bluepeace_gis.geo.drainage import Drainage, Drained, drain
 from bluepeace_gis.geo.grid import Grid
 from bluepeace_gis.geo.outlines import outline
-from bluepeace_gis.kernels import regions, unmixing
+from bluepeace_gis.kernels import regions, slope_lines, unmixing
+from bluepeace_gis.kernels.neighbours import SINK
 
 Shapes = NDArray[Any]
 Places = NDArray[np.int64]
@@ -58,11 +59,11 @@ class Divided:
 def flow_divides(bodies: Sequence[Any] | Shapes, crs: CRS, dem: xr.DataArray) -> Divided:
     """Divide bodies of ice into glaciers by the basins in which their surface falls.
 
-    Water is led over the smoothed surface of the ice, its holes filled, to the low places of a gutter
-    around it; each such place has a basin. Two basins side by side are one glacier where the surface falls
-    the same way on both sides of their border and their outlets belong together: one lies within a distance
-    of the other's ice that grows with the root of its own basin [1]_, or the way along the margin from one
-    to the other hardly climbs. Basins too small for a glacier go to the neighbour with the longest border.
+    Water is led over the smoothed surface of the ice, its holes filled, along slope lines [2]_ to the low
+    places of a gutter around it; each such place has a basin. Two basins side by side are one glacier where
+    the surface falls the same way on both sides of their border and either the ground between their low
+    places rises less than ice is thick, or one lies along the other with a third of its outline. Basins too
+    small for a glacier go to the neighbour with the longest border.
 
     Parameters
     ----------
@@ -83,15 +84,17 @@ def flow_divides(bodies: Sequence[Any] | Shapes, crs: CRS, dem: xr.DataArray) ->
 
     Notes
     -----
-    The way is that of [1]_, which finds outlets where flow gathers in the gutter and joins basins by distance
-    alone; the distance here is larger (see the defaults). The two questions asked of a border before basins
-    are joined are our own: a basin on the flank of a tongue ends in a pit of the margin far from the
-    tongue's end, and is told from a neighbour glacier by the surface that falls side by side.
+    Gutter, basins and the sizes of slivers are those of [1]_, who join basins by the distance of their low
+    places alone. That joins the sectors of a volcano, whose tongues end side by side, and parts the flanks of
+    a tongue that is longer than wide. What is asked here instead is our own: whether the ice meets again
+    below. Tributaries end in one low place; a basin on the flank of a tongue ends in a pit of the margin that
+    is shallow, or lies along the tongue; glaciers back to back fall apart.
 
     References
     ----------
     .. [1] Kienholz, Hock and Arendt (2013), A new semi-automatic approach for dividing glacier complexes into
        individual glaciers, doi:10.3189/2013JoG12J138
+    .. [2] Orlandini et al. (2003), doi:10.1029/2002WR001639
     """
     shapes = np.asarray(bodies, dtype=object)
     large = np.flatnonzero(shapely.area(shapes) >= 2 * defaults.GLACIER_MIN_KM2 * M2_PER_KM2)
@@ -196,12 +199,17 @@ def _labels(shapes: Shapes, grid: Grid, dem: xr.DataArray) -> tuple[Labels, Plac
         return np.zeros(grid.shape, np.int32), np.zeros(1, np.int64)
     cells = np.flatnonzero(gutter.ravel())
     order = cells[np.argsort(z.ravel()[cells], kind="stable")]
-    lows, pair, level = regions.low_places(z, gutter, order)
+    lows = regions.low_places(gutter, order)
     row, column = np.divmod(lows, grid.shape[1])
     drained = drain(
-        grid.raster(surface, name="dem"), sinks=(row, column), channels=gutter.astype(bool), edges="closed"
-    ).drainage
-    zone, _ = drained.delineate(row, column)
+        grid.raster(surface, name="dem"),
+        sinks=(row, column),
+        channels=gutter.astype(bool),
+        depressions="fill",
+        edges="closed",
+    )
+    flow = _straightened(drained)
+    zone, _ = flow.delineate(row, column)
     # one number for a basin in a body
     bodies = len(shapes) + 1
     keys, number = np.unique(
@@ -216,13 +224,13 @@ def _labels(shapes: Shapes, grid: Grid, dem: xr.DataArray) -> tuple[Labels, Plac
         part=part,
         outlet=key // bodies - 1,
         body=key % bodies,
-        border=_borders(part, drained.direction, key % bodies),
-        height=_highest(part, z),
+        border=_borders(part, flow.direction, key % bodies),
+        outline=regions.outline_lengths(part),
     )
-    low = _Outlets(
-        row, column, z.ravel()[lows], np.bincount(zone.ravel(), minlength=len(lows) + 1)[1:], pair, level
-    )
-    glacier = _without_slivers(_joined(basins, low), basins)
+    cells = np.flatnonzero(np.isfinite(surface.ravel()))
+    pair, level = regions.passes(z, cells[np.argsort(z.ravel()[cells], kind="stable")], lows)
+    low = _Outlets(z.ravel()[lows], pair, level)
+    glacier = _joined(basins, low)
     numbers, name = np.unique(glacier, return_inverse=True)  # part 0, no ice, is the first
     body = np.zeros(len(numbers), np.int64)
     body[name] = basins.body
@@ -233,30 +241,35 @@ def _labels(shapes: Shapes, grid: Grid, dem: xr.DataArray) -> tuple[Labels, Plac
 class _Basins:
     """Connected parts of basins in bodies of ice; part 0 is no ice.
 
-    part    (rows, columns)  the part of each cell
-    outlet  (n,)  position among the outlets, body  (n,) number of the body from 1
-    border  (m, 4)  two parts that meet, the length of their border in cells, and the mean of how far the flow
-            from both sides goes apart
-    height  (n,)  of the highest cell
+    part     (rows, columns)  the part of each cell
+    outlet   (n,)  position among the outlets, body  (n,) number of the body from 1
+    border   (m, 4)  two parts that meet, the length of their border in cells, and the mean of how far the
+             flow from both sides goes apart
+    outline  (n,)  length in cells
     """
 
     part: Labels
     outlet: Places
     body: Places
     border: NDArray[np.float64]
-    height: NDArray[np.float64]
+    outline: Places
 
 
 @dataclass(frozen=True)
 class _Outlets:
-    """Low places of the gutter: where, how high, how many cells drain to each, and how they join."""
+    """Low places of the gutter by rising height, and how one gets from one to another."""
 
-    row: Places
-    column: Places
     height: Singles
-    cells: Places
     pair: Labels
     level: NDArray[np.float64]
+
+
+def _straightened(drained: Drained) -> Drainage:
+    """Lead the water of a filled surface along slope lines."""
+    flow, filled = drained.drainage, np.asarray(drained.filled)
+    cells = np.flatnonzero(flow.direction.ravel() < SINK)
+    order = cells[np.argsort(-filled.ravel()[cells], kind="stable")]
+    return Drainage(flow.grid, slope_lines.straightened(flow.direction, filled, order))
 
 
 def _burnt(shapes: Shapes, grid: Grid) -> Labels:
@@ -304,13 +317,6 @@ def _borders(part: Labels, direction: NDArray[np.uint8], body: Places) -> NDArra
     return np.column_stack([key // len(body), key % len(body), count, apart])
 
 
-def _highest(part: Labels, z: Singles) -> NDArray[np.float64]:
-    height = np.full(int(part.max()) + 1, -np.inf)
-    there = part > 0
-    np.maximum.at(height, part[there], z[there].astype(np.float64))
-    return height
-
-
 def _root(parent: Places, item: int) -> int:
     while parent[item] != item:
         parent[item] = parent[parent[item]]
@@ -322,60 +328,42 @@ class _Groups:
     """Basins that are being joined: what a group of them has in common, and how it meets others."""
 
     def __init__(self, basins: _Basins, low: _Outlets) -> None:
-        cell = defaults.DIVIDE_CELL_M
         self._above = regions.join_tree(low.pair, low.level, len(low.height))
         self._level = low.level
-        self._foot = low.height.astype(np.float64).tolist()
+        self._height: list[float] = low.height.tolist()
         self.into = np.arange(len(basins.body))
-        self.outlet = basins.outlet.tolist()  # the lowest of the group
-        self.top = basins.height.tolist()
+        self.outlet: list[int] = basins.outlet.tolist()  # the lowest of the group
+        self.cells: list[int] = np.bincount(basins.part.ravel(), minlength=len(basins.body)).tolist()
+        self.outline: list[float] = basins.outline.tolist()
         # of each neighbour: length of the border, and that times how far the flow goes apart
         self.border: list[dict[int, tuple[float, float]]] = [{} for _ in self.outlet]
         for one, other, length, apart in basins.border.tolist():
             self.border[int(one)][int(other)] = self.border[int(other)][int(one)] = (length, length * apart)
-        self.drained_m2 = [low.cells[outlet] * cell**2 if outlet >= 0 else 0.0 for outlet in self.outlet]
-        # basins of one outlet that its glacier is cut into count once
-        self.outlets = [{outlet} for outlet in self.outlet]
-        self._cells_m2 = (low.cells * cell**2).tolist()
-        # of each group: how far the outlets lie from its ice
-        self.near: list[dict[int, float]] = [{} for _ in self.outlet]
-        met = regions.nearest_cells(basins.part, low.row, low.column, defaults.OUTLET_REACH_MAX_M / cell)
-        for outlet, part, far in met.tolist():
-            self.near[int(part)][int(outlet)] = far * cell
 
-    def apart(self, one: int, other: int) -> float:
+    def beside(self, one: int, other: int) -> bool:
+        """Tell whether the surface falls the same way on both sides of the border of two groups."""
         length, apart = self.border[one][other]
-        return apart / length
+        return apart <= defaults.FLOW_APART_MAX * length
 
-    def one_glacier(self, one: int, other: int) -> bool:
-        """Tell whether two groups flow the same way to outlets that belong together."""
-        if self.apart(one, other) > defaults.FLOW_APART_MAX:
-            return False
-        first, second = self.outlet[one], self.outlet[other]
-        if first == second or self._reaches(one, other) or self._reaches(other, one):
-            return True
-        upper = one if self._foot[first] >= self._foot[second] else other
-        foot = self._foot[self.outlet[upper]]
-        over = regions.climb(self._above, self._level, first, second)
-        return bool(over - foot <= defaults.MARGIN_CLIMB_SHARE * (self.top[upper] - foot))
+    def rise(self, one: int, other: int) -> float:
+        """Tell the metres to climb at least from the higher one of two groups' outlets to the other."""
+        first, second = sorted((self.outlet[one], self.outlet[other]))
+        if first == second:
+            return 0.0
+        return float(regions.climb(self._above, self._level, first, second)) - self._height[second]
 
-    def _reaches(self, one: int, other: int) -> bool:
-        """Tell whether ice of the other group lies near the outlet of the first for how much drains there."""
-        far = self.near[other].get(self.outlet[one], math.inf)
-        return far <= min(
-            defaults.OUTLET_REACH * math.sqrt(self.drained_m2[one]), defaults.OUTLET_REACH_MAX_M
-        )
+    def enclosed(self, one: int, other: int) -> float:
+        """Tell the share of the smaller one's outline at which two groups meet."""
+        small = min((one, other), key=lambda each: (self.cells[each], each))
+        length, _ = self.border[one][other]
+        return length / self.outline[small]
 
     def join(self, one: int, other: int) -> None:
         """Let ``one`` take in ``other``."""
         self.into[other] = one
-        if self._foot[self.outlet[other]] < self._foot[self.outlet[one]]:
-            self.outlet[one] = self.outlet[other]
-        self.top[one] = max(self.top[one], self.top[other])
-        self.outlets[one] |= self.outlets[other]
-        self.drained_m2[one] = sum(self._cells_m2[outlet] for outlet in self.outlets[one] if outlet >= 0)
-        for outlet, far in self.near[other].items():
-            self.near[one][outlet] = min(far, self.near[one].get(outlet, math.inf))
+        self.outlet[one] = min(self.outlet[one], self.outlet[other])  # numbered by rising height
+        self.cells[one] += self.cells[other]
+        self.outline[one] += self.outline[other] - 2 * self.border[one][other][0]
         for each, (length, apart) in self.border[other].items():
             del self.border[each][other]
             if each != one:
@@ -383,61 +371,47 @@ class _Groups:
                 self.border[one][each] = self.border[each][one] = (before[0] + length, before[1] + apart)
         self.border[other] = {}
 
+    def join_by(self, key: Callable[[int, int], float], most: float) -> None:
+        """Join groups that fall the same way, in the order of a key and up to its greatest value."""
+        waiting = [
+            (key(one, other), one, other)
+            for one, beside in enumerate(self.border)
+            for other in beside
+            if one < other
+        ]
+        heapq.heapify(waiting)
+        while waiting and waiting[0][0] <= most:
+            value, one, other = heapq.heappop(waiting)
+            if other not in self.border[one] or key(one, other) != value or not self.beside(one, other):
+                continue  # has been joined, is another border by now, or a divide
+            self.join(one, other)
+            for each in self.border[one]:
+                pair = (min(one, each), max(one, each))
+                heapq.heappush(waiting, (key(*pair), *pair))
+
+    def join_slivers(self) -> None:
+        """Give slivers to the neighbour with the longest border, the smallest first."""
+        least = defaults.GLACIER_MIN_KM2 * M2_PER_KM2 / defaults.DIVIDE_CELL_M**2
+        waiting = [(cells, one) for one, cells in enumerate(self.cells) if cells < least and self.border[one]]
+        heapq.heapify(waiting)
+        while waiting:
+            cells, one = heapq.heappop(waiting)
+            beside = self.border[one]
+            if cells != self.cells[one] or not beside:
+                continue  # joined already, or grown since
+            goal = min(beside, key=lambda each: (-beside[each][0], each))
+            self.join(goal, one)
+            if self.cells[goal] < least:
+                heapq.heappush(waiting, (self.cells[goal], goal))
+
 
 def _joined(basins: _Basins, low: _Outlets) -> Places:
-    """Join basins of one glacier, those that fall most alike first: a number (n,) for each part."""
+    """Join the basins of one glacier: a number (n,) for each part."""
     groups = _Groups(basins, low)
-    waiting = [
-        (groups.apart(one, other), one, other)
-        for one, beside in enumerate(groups.border)
-        for other in beside
-        if one < other
-    ]
-    heapq.heapify(waiting)
-    while waiting:
-        apart, one, other = heapq.heappop(waiting)
-        if other not in groups.border[one] or groups.apart(one, other) != apart:
-            continue  # has been joined, or is another border by now
-        if not groups.one_glacier(one, other):
-            continue
-        groups.join(one, other)
-        for each in groups.border[one]:
-            pair = (min(one, each), max(one, each))
-            heapq.heappush(waiting, (groups.apart(*pair), *pair))
+    groups.join_by(groups.rise, defaults.RISE_MAX_M)
+    groups.join_by(lambda one, other: -groups.enclosed(one, other), -defaults.FLANK_SHARE)
+    groups.join_slivers()
     return np.array([_root(groups.into, item) for item in range(len(groups.outlet))])
-
-
-def _without_slivers(name: Places, basins: _Basins) -> Places:
-    """Give what is too small for a glacier to the neighbour with the longest border, the smallest first."""
-    size = np.bincount(basins.part.ravel(), minlength=len(name))
-    area: dict[int, int] = {}
-    for part, mine in enumerate(name.tolist()):
-        area[mine] = area.get(mine, 0) + int(size[part])
-    beside: dict[int, dict[int, float]] = {mine: {} for mine in area}
-    for p, q, length, _ in basins.border.tolist():
-        a, b = int(name[int(p)]), int(name[int(q)])
-        if a != b:
-            beside[a][b] = beside[a].get(b, 0.0) + length
-            beside[b][a] = beside[b].get(a, 0.0) + length
-    least = defaults.GLACIER_MIN_KM2 * M2_PER_KM2 / defaults.DIVIDE_CELL_M**2
-    into = np.arange(len(name))
-    waiting = [(cells, mine) for mine, cells in area.items() if mine > 0 and cells < least and beside[mine]]
-    heapq.heapify(waiting)
-    while waiting:
-        cells, mine = heapq.heappop(waiting)
-        if into[mine] != mine or cells != area[mine] or not beside[mine]:
-            continue  # joined already, or grown since
-        goal = min(beside[mine], key=lambda each: (-beside[mine][each], each))
-        into[mine] = goal
-        for each, length in beside.pop(mine).items():
-            del beside[each][mine]
-            if each != goal:
-                beside[goal][each] = beside[goal].get(each, 0.0) + length
-                beside[each][goal] = beside[each].get(goal, 0.0) + length
-        area[goal] += cells
-        if area[goal] < least and beside[goal]:
-            heapq.heappush(waiting, (area[goal], goal))
-    return np.array([_root(into, int(mine)) for mine in name])
 
 
 # Polygons

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -17,10 +17,12 @@ from bluepeace_gis.analyses.glaciers.classification import (
     ICE,
     NODATA,
     SILTY,
+    STEPS,
     UNSEEN,
     WATER,
     classify,
     limits,
+    stored,
 )
 from bluepeace_gis.analyses.glaciers.debris import debris_layer, find_debris
 from bluepeace_gis.analyses.glaciers.edits import Edit, replayed
@@ -88,6 +90,7 @@ class Extent:
         Those of :data:`GEOMETRY_TYPES`, in the CRS of the scenes; ``glaciers`` with :data:`COLUMNS`, largest
         first, one row for each connected body of ice: divides come with the inventory. ``area_km2`` is clean
         ice; what may lie under debris stands beside it in ``debris_km2``, never in it, and in ``debris``.
+        ``unseen`` is all ground that no date saw, wherever it lies.
     curve : Curve
         Area against threshold.
     parts : DataFrame
@@ -169,8 +172,13 @@ def find_glaciers(
     grid = observed.grid
     cell_km2 = _cell_km2(grid)
     codes, mask = _mask(observed, terrain, defaults.VISIBLE_MARGIN, cell_km2, area_min_km2)
-    observed, terrain, codes, mask = _near_ice(observed, terrain, codes, mask)
-    whole, grid = grid, observed.grid
+    hidden = _hidden(codes, grid, cell_km2, area_min_km2)
+    whole, window = grid, _near_ice(observed, terrain, mask)
+    if window is not None:
+        codes = np.ascontiguousarray(codes[window])
+        mask = np.ascontiguousarray(mask[window])
+        observed, terrain = _cut(observed, terrain, window)
+    grid = observed.grid
     _drop_patchy(mask, observed)
     _drop_fringes(mask, grid, cell_km2)
     zone = unmixing.grown(mask, defaults.CURVE_REACH_CELLS)
@@ -211,7 +219,7 @@ def find_glaciers(
     bounds = _Bounds.of(observed, codes, share, parts, kept, snow)
     debris = None if terrain is None else find_debris(observed, terrain, codes, share)
     return _assembled(
-        observed, whole, parts, area_km2, kept, snow, bounds, debris, curve, threshold_unc_km2, edits,
+        observed, whole, parts, area_km2, kept, snow, bounds, hidden, debris, curve, threshold_unc_km2, edits,
         area_min_km2,
     )  # fmt: skip
 
@@ -297,6 +305,33 @@ def require_late_summer(
         )
 
 
+def require_dark_ice(green: ArrayLike, nir: ArrayLike, swir1: ArrayLike) -> None:
+    """Refuse a scene in which nothing white is dark in short-wave infrared: an offset was not subtracted.
+
+    Parameters
+    ----------
+    green, nir, swir1 : (rows, columns) float or int16
+        As of :func:`classify`; a coarse sample of the scene will do.
+
+    Raises
+    ------
+    BadInput
+        With how bright it is there.
+    """
+    white = classify(green, nir, swir1) == ICE
+    white &= stored(green) >= round(defaults.WHITE_GREEN_MIN * STEPS)
+    if white.sum() < defaults.WHITE_CELLS_MIN:
+        return
+    darkest = float(np.percentile(stored(swir1)[white], defaults.WHITE_DARKEST_PERCENT)) / STEPS
+    if darkest > defaults.WHITE_SWIR_MAX:
+        raise BadInput(
+            f"All that is white in it reflects {darkest:.2f} and more in short-wave infrared, where ice and "
+            f"old snow reflect less than {defaults.WHITE_SWIR_MAX:g}: the offset of the product was not "
+            "subtracted (Landsat: scale 2.75e-05, offset -0.2), or it shows cloud alone. State scale and "
+            "offset in the file (gdal_edit.py -scale 2.75e-05 -offset -0.2 FILE), or choose another scene."
+        )
+
+
 # The mask
 
 
@@ -307,12 +342,24 @@ def _mask(
     codes = contrast.classes(observed.green, observed.nir, observed.swir1, limits(margin))
     _settle_silty(codes, terrain)
     mask = unmixing.majority(codes, ICE)
-    unseen = np.equal(codes, UNSEEN).view(np.uint8)
-    if unseen.any():  # beside a cloud the majority is not known: a cell is what it looks like
-        np.multiply(unmixing.grown(unseen, 1), codes == ICE, out=unseen)
-        np.maximum(mask, unseen, out=mask)
+    if _holds(codes, UNSEEN):  # beside a cloud the majority is not known: a cell is what it looks like
+        unseen = unmixing.grown(np.equal(codes, UNSEEN).view(np.uint8), 1)
+        for part in _strips(codes.shape[0]):
+            unseen[part] &= codes[part] == ICE
+            mask[part] |= unseen[part]
+        del unseen
     drop_small(mask, 1, cell_km2, area_min_km2 / 2)
     return codes, mask
+
+
+def _strips(rows: int) -> Iterator[slice]:
+    """Cut rows into pieces, so that what is computed on the way stays small."""
+    for row in range(0, rows, _SAMPLE):
+        yield slice(row, row + _SAMPLE)
+
+
+def _holds(codes: Codes, code: int) -> bool:
+    return any(bool((codes[part] == code).any()) for part in _strips(codes.shape[0]))
 
 
 def _shares(observed: Observed, mask: Codes, codes: Codes) -> Codes:
@@ -343,29 +390,45 @@ def _threshold_unc_km2(
     return abs(areas[0] - areas[1]) / 2
 
 
-def _near_ice(
-    observed: Observed, terrain: Terrain | None, codes: Codes, mask: Codes
-) -> tuple[Observed, Terrain | None, Codes, Codes]:
-    """Cut all to the ice and what may touch it, where that is much less than the whole."""
+def _hidden(codes: Codes, grid: Grid, cell_km2: float, area_min_km2: float) -> NDArray[Any]:
+    """Outline what was not seen, wherever it lies: a glacier there is not known to be gone."""
+    if not _holds(codes, UNSEEN):
+        return np.empty(0, object)
+    unseen = np.equal(codes, UNSEEN).view(np.uint8)
+    drop_small(unseen, 1, cell_km2, area_min_km2)
+    np.multiply(unseen, unmixing.WHOLE, out=unseen)
+    polygons = parts_of(unseen, grid).polygons
+    # without the stairs of the cells: clouds are not known as well as that
+    simple: NDArray[Any] = shapely.simplify(polygons, float(grid.cell_steps_m[0].mean()))
+    return simple
+
+
+def _near_ice(observed: Observed, terrain: Terrain | None, mask: Codes) -> tuple[slice, slice] | None:
+    """Give the window of the ice and what may touch it; None where it is not much less than the whole."""
     found = runs.runs_of(mask, 1)
     if len(found) == 0:
-        return observed, terrain, codes, mask
+        return None
     rows, columns = found[:, runs.ROW], found[:, runs.START : runs.PART]
     debris_m = (
         defaults.DEBRIS_REACH_UNCONFIRMED_M if observed.temperature is None else defaults.DEBRIS_REACH_M
     )
     reach_m = max(defaults.UNSEEN_REACH_M, 0 if terrain is None else debris_m)
     around = _cells(reach_m, observed.grid) + defaults.UNMIXING_REACH_CELLS
-    row0, row1 = max(int(rows.min()) - around, 0), min(int(rows.max()) + 1 + around, codes.shape[0])
-    col0, col1 = max(int(columns.min()) - around, 0), min(int(columns.max()) + around, codes.shape[1])
-    if (row1 - row0) * (col1 - col0) > _WORTH_CUTTING * codes.size:
-        return observed, terrain, codes, mask
-    window = (slice(row0, row1), slice(col0, col1))
-    cut = observed.window(row0, row1, col0, col1)
-    ground = None
-    if terrain is not None:
-        ground = replace(terrain, rows=terrain.rows[row0:row1], columns=terrain.columns[col0:col1])
-    return cut, ground, np.ascontiguousarray(codes[window]), np.ascontiguousarray(mask[window])
+    row0, row1 = max(int(rows.min()) - around, 0), min(int(rows.max()) + 1 + around, mask.shape[0])
+    col0, col1 = max(int(columns.min()) - around, 0), min(int(columns.max()) + around, mask.shape[1])
+    if (row1 - row0) * (col1 - col0) > _WORTH_CUTTING * mask.size:
+        return None
+    return slice(row0, row1), slice(col0, col1)
+
+
+def _cut(
+    observed: Observed, terrain: Terrain | None, window: tuple[slice, slice]
+) -> tuple[Observed, Terrain | None]:
+    rows, columns = window
+    cut = observed.window(rows.start, rows.stop, columns.start, columns.stop)
+    if terrain is None:
+        return cut, None
+    return cut, replace(terrain, rows=terrain.rows[rows], columns=terrain.columns[columns])
 
 
 def _drop_patchy(mask: Codes, observed: Observed) -> None:
@@ -411,7 +474,7 @@ def _settle_silty(codes: Codes, terrain: Terrain | None) -> None:
 def _mean_slope(found: NDArray[np.int32], count: int, terrain: Terrain) -> Reals:
     """Average the slope in the middle of each run (n, 4) over the parts (count,); NaN where it is unknown."""
     middle = (found[:, runs.START] + found[:, runs.END]) // 2
-    slope = terrain.at(terrain.slope_deg, found[:, runs.ROW].astype(np.int64), middle.astype(np.int64))
+    slope = terrain.slope_deg(found[:, runs.ROW].astype(np.int64), middle.astype(np.int64))
     known = np.isfinite(slope)
     weight = (found[:, runs.END] - found[:, runs.START]) * known
     part = found[:, runs.PART]
@@ -423,7 +486,7 @@ def _mean_slope(found: NDArray[np.int32], count: int, terrain: Terrain) -> Reals
 
 def _drop_level(share: Codes, terrain: Terrain | None) -> None:
     """Clear whole patches as level as only water is: lakes under ice or full of silt."""
-    if terrain is None or not (terrain.slope_deg > 0).any():  # elevations without relief say nothing
+    if terrain is None or not terrain.has_relief:
         return
     found = runs.runs_of(share, MOSTLY)
     count = int(runs.join(found, False))
@@ -443,6 +506,8 @@ def _looks_like_snow(polygons: NDArray[Any], area_km2: Reals, cell_m: float) -> 
 
 def _beside_unseen(parts: Parts, codes: Codes) -> NDArray[np.bool_]:
     """Tell which parts (n,) a cloud or a shadow cuts: their outline says nothing of their form."""
+    if not _holds(codes, UNSEEN):
+        return np.zeros(len(parts), np.bool_)
     near = unmixing.grown(np.equal(codes, UNSEEN).view(np.uint8), 1)
     beside: NDArray[np.bool_] = runs.sums(parts.runs, len(parts), near) > 0
     return beside
@@ -615,6 +680,7 @@ def _assembled(
     kept: NDArray[np.bool_],
     snow: NDArray[np.bool_],
     bounds: _Bounds,
+    hidden: NDArray[Any],
     debris: Codes | None,
     curve: Curve,
     threshold_unc_km2: float,
@@ -696,7 +762,7 @@ def _assembled(
         "outlines_min": _layer(least, grid),
         "outlines_max": _layer(greatest, grid),
         "debris": covered,
-        "unseen": _layer(bounds.unseen, grid),
+        "unseen": _layer(_joined(hidden, bounds.unseen), grid),
     }
     snow_km2 = float(area_km2[snow].sum())
     return Extent(
@@ -708,6 +774,15 @@ def _assembled(
         _notes(observed, whole, glaciers, covered, snow_km2, int(snow.sum())),
         observed.detail_m,
     )
+
+
+def _joined(hidden: NDArray[Any], near: NDArray[Any]) -> NDArray[Any]:
+    """Add to what was not seen anywhere the small pieces that lie near ice."""
+    if len(hidden) == 0 or len(near) == 0:
+        return near if len(hidden) == 0 else hidden
+    shapely.prepare(hidden)
+    within = shapely.STRtree(hidden).query(near, predicate="intersects")[0]
+    return np.concatenate([hidden, np.delete(near, np.unique(within))])
 
 
 def _layer(shapes: NDArray[Any], grid: Grid) -> gpd.GeoDataFrame:
@@ -740,7 +815,7 @@ def _notes(
             f"{patches} ragged patches ({snow_km2:.2f} km2) were taken for snow of the season and stand in "
             "outlines_max only; a second date of the same summer would decide."
         )
-    if len(observed.dates) == 1:
+    if len(observed.dates) == 1 and len(glaciers):
         notes.append("One date cannot tell late snow from ice: snow_unc_km2 is an estimate.")
     left, bottom, right, top = whole.bounds
     cell = abs(whole.transform.a)

@@ -182,7 +182,7 @@ def make_inventory(
         "zone_bands": zone_bands(glaciers, found, zones, zone_field),
         "uncertainties": unc,
     }
-    return Inventory(layers, tables, _totals(unc, glaciers), _notes(glaciers, cut, base, found))
+    return Inventory(layers, tables, totals(unc, glaciers), _notes(glaciers, cut, base, found))
 
 
 # Glaciers
@@ -424,7 +424,20 @@ def _uncertainties(
     )
 
 
-def _totals(unc: pd.DataFrame, glaciers: gpd.GeoDataFrame) -> Totals:
+def totals(unc: pd.DataFrame, glaciers: gpd.GeoDataFrame) -> Totals:
+    """Add up an inventory: areas exactly, edges in quadrature, what is common to all glaciers linearly.
+
+    Parameters
+    ----------
+    unc : DataFrame
+        The table ``uncertainties``.
+    glaciers : GeoDataFrame
+        The layer ``glaciers``.
+
+    Returns
+    -------
+    Totals
+    """
     sums = unc.drop(columns="rgi_id").sum()  # NaN, not looked for, counts as nothing
     random = float((unc["edge_unc_km2"] ** 2).sum())
     common = sum(float(sums[name]) ** 2 for name in ("threshold_unc_km2", "snow_unc_km2", "unseen_unc_km2"))

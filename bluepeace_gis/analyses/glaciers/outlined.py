@@ -115,6 +115,7 @@ def outlines(
     what: str,
     *,
     date: dt.date | None = None,
+    uncertainties: pd.DataFrame | None = None,
     hidden: gpd.GeoSeries | None = None,
     frame: Any = None,
     method: Mapping[str, Any] | None = None,
@@ -130,6 +131,8 @@ def outlines(
     what : "before" or "after"
     date : date, optional
         Of all outlines; without it that of each, from ``src_date``, ``date`` or ``BgnDate``.
+    uncertainties : DataFrame, optional
+        The table of that name of our own product: what the errors of its glaciers are made of.
     hidden : GeoSeries of polygons, optional
         Ground that was not seen: cloud, shadow, no data.
     frame : polygon in EPSG:4326, optional
@@ -163,7 +166,7 @@ def outlines(
     names = _names(mended, what)
     shapes = in_degrees(mended.geometry).to_numpy()
     _require_counted_once(shapes, area_km2, what)
-    random_km2, common_km2, unseen_km2 = _uncertainties(mended, what)
+    random_km2, common_km2, unseen_km2 = _uncertainties(mended, what, uncertainties)
     cover = None
     if hidden is not None and len(hidden):
         cover = shapely.union_all(in_degrees(valid(hidden, f"parts not seen {what}")).to_numpy())
@@ -393,7 +396,9 @@ def _years(layer: gpd.GeoDataFrame, what: str, date: dt.date | None) -> Reals:
     return middle
 
 
-def _uncertainties(layer: gpd.GeoDataFrame, what: str) -> tuple[Reals | None, dict[str, Reals], Reals]:
+def _uncertainties(
+    layer: gpd.GeoDataFrame, what: str, parts: pd.DataFrame | None
+) -> tuple[Reals | None, dict[str, Reals], Reals]:
     """Take the columns of our own product apart: what averages out, what is common, what was unseen."""
     nothing = np.zeros(len(layer))
 
@@ -409,9 +414,20 @@ def _uncertainties(layer: gpd.GeoDataFrame, what: str) -> tuple[Reals | None, di
         return None, {}, unseen
     edge, snow = column("edge_unc_km2"), column("snow_unc_km2")
     # threshold, debris: whatever else the total holds is the method's, and alike in all its glaciers
-    rest = total**2 - edge**2 - snow**2 - (unseen / math.sqrt(12)) ** 2
+    rest = total**2 - edge**2 - snow**2 - _unseen_unc(layer, unseen, parts) ** 2
     common = {"outlines": np.sqrt(np.maximum(rest, 0.0)), "snow": snow}
     return edge, {f"{name} {what}": values for name, values in common.items()}, unseen
+
+
+def _unseen_unc(layer: gpd.GeoDataFrame, unseen: Reals, parts: pd.DataFrame | None) -> Reals:
+    """Give the standard deviation of what was not seen, km2: of the table, else of any share of it."""
+    evenly: Reals = unseen / math.sqrt(12)
+    if parts is None or "rgi_id" not in layer.columns or not {"rgi_id", "unseen_unc_km2"} <= set(parts):
+        return evenly
+    told = parts.drop_duplicates("rgi_id").set_index("rgi_id")["unseen_unc_km2"].reindex(layer["rgi_id"])
+    numbers = pd.to_numeric(told, errors="coerce").to_numpy(dtype=float)
+    known: Reals = np.where(np.isfinite(numbers) & (numbers >= 0), numbers, evenly)
+    return known
 
 
 def _require_counted_once(shapes: Shapes, area_km2: Reals, what: str) -> None:

@@ -86,10 +86,34 @@ class Terrain:
         return cls(grid, z, row.astype(np.int64), column.astype(np.int64))
 
     @cached_property
-    def slope_deg(self) -> Singles:
-        """Slope (a, b), degrees, by central differences; NaN beside unknown elevations."""
-        south, east = np.gradient(self.z, *self._steps_m)
+    def has_relief(self) -> bool:
+        """Whether the elevations differ at all: a level table says nothing of slopes."""
+        lowest, highest = np.fmin.reduce(self.z, axis=None), np.fmax.reduce(self.z, axis=None)
+        return bool(highest > lowest)  # NaN, where nothing is known, is not
+
+    def slope_deg(self, row: NDArray[np.int64], column: NDArray[np.int64]) -> Singles:
+        """Give the slope under cells of the scenes.
+
+        Parameters
+        ----------
+        row, column : (n,) int64
+            Of the scenes.
+
+        Returns
+        -------
+        (n,) float32, degrees
+            By central differences, along the rim by those to one side; NaN beyond the elevations and beside
+            unknown ones.
+        """
+        r, c = self.rows[row], self.columns[column]
+        inside = (r >= 0) & (c >= 0)
+        south_m, east_m = self._steps_m
+        above, below = np.maximum(r - 1, 0), np.minimum(r + 1, self.z.shape[0] - 1)
+        left, right = np.maximum(c - 1, 0), np.minimum(c + 1, self.z.shape[1] - 1)
+        south = (self.z[below, c] - self.z[above, c]) / (np.maximum(below - above, 1) * south_m)
+        east = (self.z[r, right] - self.z[r, left]) / (np.maximum(right - left, 1) * east_m)
         slope: Singles = np.degrees(np.arctan(np.hypot(south, east))).astype(np.float32)
+        slope[~inside] = np.nan
         return slope
 
     @property

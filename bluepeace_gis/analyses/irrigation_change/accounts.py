@@ -323,9 +323,12 @@ def transition_table(accounts: Accounts, pairs: Sequence[tuple[str, str]]) -> pd
     -------
     DataFrame
         level, zone, from_period, to_period, from_state, to_state, area_ha: the rows above 0, which add up to
-        the area of the unit for each pair of periods.
+        the area of the unit for each pair of periods. A pair that is asked twice, such as from the first
+        of two maps to the last, stands there once.
     """
     unit, pair, before, after = np.nonzero(accounts.moves)
+    new = np.array([pairs.index(each) == number for number, each in enumerate(pairs)], np.bool_)[pair]
+    unit, pair, before, after = unit[new], pair[new], before[new], after[new]
     names = np.array(STATE_NAMES, dtype=object)
     table = accounts.units.loc[unit].reset_index(drop=True)
     table["from_period"] = np.array([one for one, _ in pairs], dtype=object)[pair]
