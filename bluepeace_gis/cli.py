@@ -93,6 +93,11 @@ app.command(
     name="area",
     help="Estimate the area of each class of a map from labelled points, with intervals.",
 )
+app.command(
+    "bluepeace_gis.workflows.sheet:sheet",
+    name="sheet",
+    help="Draw a product as a sheet to print, with its numbers, boundaries, sources and disclaimer.",
+)
 app.meta.group_parameters = "Every command"
 
 

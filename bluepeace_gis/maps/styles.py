@@ -148,7 +148,7 @@ LAYERS: Final[dict[str, Style]] = {
     ),
     "debris": Style("Ice under debris", "polygon", fill="#a58e73", outline="#5c4a36", width_mm=0.2),
     "unseen": Style(
-        "Not seen (cloud, shadow, no data)", "polygon", fill="#e3e3e3", outline="#8c8c8c", width_mm=0.2
+        "Not seen (cloud, shadow, no data)", "polygon", fill="#bfbfbf", outline="#757575", width_mm=0.2
     ),
     "intersects": Style("Divides between glaciers", "line", fill="#8c1d40", width_mm=0.3, dash="dash"),
     # change.gpkg of glaciers: loss is brown and dark, what cannot be told stays open to the eye

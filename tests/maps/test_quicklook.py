@@ -267,7 +267,7 @@ def test_basins_that_touch_or_lie_in_each_other_have_other_tints():
     whole, inner = box(0, 0, 10, 10), box(2, 2, 4, 4)
     row = [box(left, 20, left + 1, 21) for left in range(8)]
     basins = gpd.GeoDataFrame({"outlet_id": range(10)}, geometry=[whole, inner, *row], crs=UTM)
-    tints = quicklook._tint_positions(basins)
+    tints = quicklook.tint_positions(basins)
     assert tints[0] != tints[1]
     assert all(one != other for one, other in pairwise(tints[2:]))
 
