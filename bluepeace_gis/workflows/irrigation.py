@@ -17,6 +17,7 @@ from typing import Any, Final
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+from affine import Affine
 
 from bluepeace_gis import disk, jobs
 from bluepeace_gis.analyses import irrigation as rules
@@ -79,6 +80,8 @@ STATES: Final = {code: name for code, name in defaults.STATES.items() if code !=
 SEASONS: Final = {code: name for code, name in defaults.SEASONS.items() if code != defaults.OUTSIDE}
 # Scenes with less cloud than this share by their metadata; all of them.
 CLOUD_PCT_MAX: Final = 100.0
+# Places along each side of a lattice at which rain and evapotranspiration are looked at.
+LOOKED_AT: Final = 64
 # Shares of the work, for the bar.
 OPENED, CHECKED, STAGED, MAPPED = 0.03, 0.06, 0.25, 0.8
 MERGED, VOTED, FINISHED, JOINED = 0.86, 0.88, 0.94, 0.97
@@ -172,6 +175,7 @@ def irrigation(
     how = How(executor, memory_mb, resume, retry_failed)
     road = (_prepared if ndvi else _scenes)(request, scenes, dry_run=dry_run)
     _require_zones(request, road)
+    _require_water_there(request, road)
     if dry_run:
         return _planned(road, how, request)
     key = _key(road, request)
@@ -434,6 +438,49 @@ def _require_zones(request: _Request, road: _Road) -> None:
             return
     if outside is not None:
         raise outside
+
+
+def _require_water_there(request: _Request, road: _Road) -> None:
+    """Refuse rain and evapotranspiration of another place or unit: all that comes of them would be wrong."""
+    for name, (least, most) in (("rain", defaults.RAIN_MM_RANGE), ("et0", defaults.ET0_MM_RANGE)):
+        path = request.path(name)
+        if path is None:
+            continue
+        raster = windows.open_raster(path)
+        year_mm = np.concatenate(
+            [
+                np.sum([raster.floats(band, grid) for band in range(1, raster.bands + 1)], axis=0).ravel()
+                for grid in (_coarse(each.lattice.grid) for each in road.lattices)
+            ]
+        )
+        known = year_mm[np.isfinite(year_mm)]
+        if not known.size:
+            raise BadInput(
+                f"--{name} {path} knows nothing of the place of the map; a raster that covers it was "
+                "expected. Check its CRS and its nodata value."
+            )
+        typical = float(np.median(known))
+        told = f"--{name} {path} has a median of {typical:g} mm a year"
+        if not 0 <= typical <= most or (name == "et0" and typical < least):
+            raise BadInput(
+                f"{told}; {least:g} to {most:g} mm were expected. Convert its unit, or state it: "
+                f"gdal_edit.py -scale FACTOR {path.name}"
+            )
+        if typical < least:  # there are deserts like that
+            log.warning("%s: is its unit mm? Every place counts as arid.", told)
+        if known.size < year_mm.size:
+            log.warning(
+                "--%s is not known on about %.0f %% of the map; winter crops there may be uncertain.",
+                name, 100 * (1 - known.size / year_mm.size),
+            )  # fmt: skip
+
+
+def _coarse(grid: Grid) -> Grid:
+    """Lay at most LOOKED_AT cells along each side over a grid."""
+    rows, columns = (min(side, LOOKED_AT) for side in grid.shape)
+    t = grid.transform
+    scaled = Affine(t.a * grid.shape[1] / columns, 0, t.c, 0, t.e * grid.shape[0] / rows, t.f)
+    return Grid(grid.crs, scaled, (rows, columns))
 
 
 def _planned(road: _Road, how: How, request: _Request) -> Result:

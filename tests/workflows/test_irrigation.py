@@ -28,6 +28,7 @@ from shapely import box
 from bluepeace_gis.analyses import irrigation as rules
 from bluepeace_gis.archive import classes, features, mosaics, ndvi_stacks
 from bluepeace_gis.archive.windows import Raster
+from bluepeace_gis.errors import BadInput, OutsideGrid
 from bluepeace_gis.geo import zones
 from bluepeace_gis.geo.grid import Grid
 from bluepeace_gis.workflows import irrigation as irrigation_module
@@ -612,6 +613,44 @@ def test_what_cannot_be_done_is_told_in_a_sentence(stack, tmp_path, options, sen
     assert told.returncode == 2, told.stderr
     assert sentence in told.stderr
     assert not (tmp_path / "out").exists()
+
+
+def even(path, mm, **more):
+    """Write a raster of one number over the stack."""
+    return write_tiff(path, np.full((1, *SHAPE), mm, np.float32), **more)
+
+
+@pytest.mark.parametrize(
+    ("rain_mm", "et0_mm", "sentence"),
+    [
+        (np.nan, 1200, "rain.tif knows nothing of the place of the map"),
+        (600, 1.2, "et0.tif has a median of 1.2 mm a year; 200 to 5000 mm were expected"),
+        (600, 12_000, "et0.tif has a median of 12000 mm a year"),
+        (60_000, 1200, "rain.tif has a median of 60000 mm a year"),
+        (-5, 1200, "rain.tif has a median of -5 mm a year"),
+    ],
+    ids=["nothing known", "metres", "tenths", "hundredths", "negative"],
+)
+def test_water_of_another_place_or_unit_is_refused(stack, tmp_path, rain_mm, et0_mm, sentence):
+    rain, et0 = even(tmp_path / "rain.tif", rain_mm), even(tmp_path / "et0.tif", et0_mm)
+    with pytest.raises(BadInput, match=sentence):
+        ask(stack, tmp_path / "out", rain=rain, et0=et0)
+
+
+def test_rain_in_metres_or_of_a_part_is_told(stack, tmp_path, caplog):
+    rain = np.full((1, *SHAPE), 0.6, np.float32)
+    rain[0, : SHAPE[0] // 2] = np.nan
+    ask(stack, tmp_path / "out", rain=write_tiff(tmp_path / "rain.tif", rain), dry_run=True)
+    assert "has a median of 0.6 mm a year: is its unit mm?" in caplog.text
+    assert "--rain is not known on about 50 % of the map" in caplog.text
+
+
+def test_zones_of_another_place_are_refused_before_any_tile(stack, tmp_path):
+    zones = gpd.read_file(zones_file(tmp_path / "zones.gpkg"))
+    zones.geometry = zones.translate(1e5, 0)
+    zones.to_file(tmp_path / "far.gpkg")
+    with pytest.raises(OutsideGrid, match="None of the 2 zones reaches the map"):
+        ask(stack, tmp_path / "out", zones=tmp_path / "far.gpkg", dry_run=True)
 
 
 def test_a_folder_holds_the_map_of_one_year(stack, tmp_path):

@@ -76,6 +76,11 @@ ARID_RAIN_MM: Final = 250.0
 # Nor where rain is less than this part of reference evapotranspiration; so, too, a month counts as dry.
 ARID_RATIO: Final = 0.3
 
+# Where half of the land has less or more in a year, the numbers are in another unit than mm: metres, tenths.
+# Land with crops has 400 to 2,500 mm of evapotranspiration; rain falls from nearly none to 12,000 mm.
+ET0_MM_RANGE: Final = (200.0, 5000.0)
+RAIN_MM_RANGE: Final = (5.0, 20_000.0)
+
 # --- what is green but no field ---
 
 # Pasture in the mountains: nobody leads water over steeper land. Elevations a few metres off make 6 degrees
