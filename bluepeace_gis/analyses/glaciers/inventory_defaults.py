@@ -17,8 +17,10 @@ GLACIER_MIN_KM2: Final = 0.1
 # degrees) the border is no divide.
 FLOW_REACH_M: Final = 1600.0
 FLOW_APART_MAX: Final = 0.5
-# Low places of the margin between which the surface rises less than a glacier is thick (34 m in the mean at
-# 1 km2, 80 m at 10 km2: Bahr et al. (1997), doi:10.1029/97JB01696) are no ends of two glaciers.
+# Low places of the margin between which the surface rises by less than some tens of metres, about as much as
+# a glacier is thick, are no ends of two glaciers. Looked at were the Oetztal complex and Mount Baker: 50 to
+# 100 m here, 0.3 to 0.4 for the share below, 0.4 to 0.6 and 800 to 2400 m above all give both an overlap of
+# 0.90 with their inventories; with 40 m Oetztal has 0.88. Not tested on a complex kept apart.
 RISE_MAX_M: Final = 50.0
 # A basin that lies along a neighbour with more than this share of its outline is its flank.
 FLANK_SHARE: Final = 1 / 3
