@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from bluepeace_gis.jobs import memory
+
 ROOT = Path(__file__).resolve().parent.parent
 REAL_DATA_VARIABLE = "BLUEPEACE_REAL_DATA"
 QGIS_VARIABLE = "BLUEPEACE_REQUIRE_QGIS"  # scripts/test.py sets it where there is no excuse for a skip
@@ -51,7 +53,26 @@ def small_disk(tmp_path):
     subprocess.run(["umount", str(folder)], check=True)
 
 
+# What the package and its libraries take once they are loaded. The tests before leave more in the process
+# they share, which is no part of what a command of a person's takes.
+LOADED_MB = 300.0
+_left_mb = 0.0
+_resident_mb = memory.resident_mb
+
+
+def resident_mb():
+    """Tell the memory of this process as if the tests before had been in another."""
+    return _resident_mb() - _left_mb
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup():
+    global _left_mb  # noqa: PLW0603  # of the process, as the memory is
+    _left_mb = max(0.0, _resident_mb() - LOADED_MB)
+
+
 def pytest_configure():
+    memory.resident_mb = resident_mb
     given = os.environ.get(REAL_DATA_VARIABLE)
     if given and not Path(given).is_dir():  # asked for and not there: a skip would hide the slip of the pen
         raise pytest.UsageError(f"{REAL_DATA_VARIABLE} names {given}, which is not a folder.")

@@ -124,9 +124,12 @@ def test_areas_of_the_countries_lie_about_the_known_ones(sample, year):
     for rank, name in enumerate(countries["name"], 1):
         here = (country == rank) & np.isin(state, (1, 3))
         known_ha = (here & (truth[number] > 0)).sum() * 0.01
-        # river banks stand green all year beside the fields (no polygons of them were given to leave them
-        # out), and cells of 30 m straddle the edges of fields of a few hectares
-        assert table.loc[name, "map_area_ha"] == pytest.approx(known_ha, rel=0.2)
+        in_fields_ha = (here & (state == 3) & (number > 0)).sum() * 0.01
+        print(name, year, round(known_ha), round(in_fields_ha), round(table.loc[name, "map_area_ha"]))
+        # cells of 30 m straddle the edges of fields of a few hectares
+        assert in_fields_ha == pytest.approx(known_ha, rel=0.06)
+        # river banks stand green all year beside the fields: no polygons of them were given to leave them out
+        assert in_fields_ha < table.loc[name, "map_area_ha"] < 1.3 * in_fields_ha
         assert table.loc[name, "low_ha"] < table.loc[name, "map_area_ha"] < table.loc[name, "high_ha"]
 
 
