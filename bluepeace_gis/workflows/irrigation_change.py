@@ -35,6 +35,7 @@ from bluepeace_gis.analyses.irrigation_change.trends import trend_table
 from bluepeace_gis.archive import annual_maps, features, mosaics, rasters, tables
 from bluepeace_gis.archive.annual_maps import AnnualMap, Stack
 from bluepeace_gis.errors import BadInput, GridMismatch, OutsideGrid
+from bluepeace_gis.geo import exact_sums
 from bluepeace_gis.geo import zones as polygons
 from bluepeace_gis.geo.areas import polygon_areas_m2
 from bluepeace_gis.geo.grid import Grid
@@ -455,7 +456,7 @@ def _require_apart(names: Sequence[str], shapes: NDArray[Any]) -> None:
 
 
 def _tell_cut(zones: Sequence[Zone]) -> None:
-    cut = [zone for zone in zones if zone.covered_ha < zone.area_ha * (1 - accounts.SLIVER)]
+    cut = [zone for zone in zones if zone.covered_ha < zone.area_ha * (1 - exact_sums.BEYOND_MIN)]
     if cut:
         beyond = sum(zone.area_ha - zone.covered_ha for zone in cut)
         log.warning(
@@ -466,7 +467,7 @@ def _tell_cut(zones: Sequence[Zone]) -> None:
 
 def _tell_rims(land: _Land, sums: Sums) -> None:
     """Tell of zones so small that their cells are another land than their polygons."""
-    counted = sums.states[:, 0].sum(axis=1) / accounts.WEIGHTS_PER_M2 / HA_M2
+    counted = sums.states[:, 0].sum(axis=1) / exact_sums.WEIGHTS_PER_M2 / HA_M2
     rough = [
         zone.name
         for zone, cells_ha in zip(land.zones, counted, strict=True)
@@ -578,7 +579,7 @@ def _counted(
         states = stack.read(Place(tile.row, tile.column, tile.rows, tile.columns))
         zone = land.burnt(tile, tree)
         areas = grid.cell_areas_of(tile.row, tile.row + tile.rows, tile.column, tile.column + tile.columns)
-        weight = accounts.weights(areas)
+        weight = exact_sums.weights(areas)
         found = answer(states.reshape(len(states), -1), zone.ravel(), weight.ravel(), question)
         with lock:
             sums.add(found.zones, found.sums)
@@ -667,7 +668,7 @@ def _method(
         "trend_decided_share": defaults.TREND_DECIDED_SHARE,
         "trend_least_years": defaults.TREND_LEAST_YEARS,
         "confidence": defaults.CONFIDENCE,
-        "area_unit_ha": accounts.UNIT_HA,
+        "area_unit_ha": exact_sums.UNIT_HA,
         "limits": "low and high: as if all that is uncertain or not observed were one or the other; of "
         "classes: firm and possible; change_sensitivity: the thresholds of the maps moved in both years "
         "together. None is a confidence interval. trend_low, trend_high: 95 % confidence interval.",

@@ -2,14 +2,18 @@
 
 # ruff: noqa: RUF001  # sentences in Russian, and signs of minus
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
+import shapely
+from affine import Affine
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from bluepeace_gis.analyses.areas import wording
+from bluepeace_gis.analyses.irrigation import zones_table
 from bluepeace_gis.analyses.irrigation_change import (
     CLASSES,
     Question,
@@ -23,6 +27,10 @@ from bluepeace_gis.analyses.irrigation_change import (
 )
 from bluepeace_gis.analyses.irrigation_change.trends import trend_table
 from bluepeace_gis.errors import BadInput
+from bluepeace_gis.geo import exact_sums
+from bluepeace_gis.geo.areas import polygon_areas_m2
+from bluepeace_gis.geo.grid import Grid
+from bluepeace_gis.geo.zones import burn
 
 CODES = np.array([0, 1, 2, 3, 255], np.uint8)
 
@@ -134,12 +142,44 @@ def test_all_tables_add_up_to_the_last_digit(valley):
 
 @given(st.lists(st.integers(0, 2**50), min_size=1, max_size=12).filter(any), st.integers(0, 2**52))
 def test_apportioned_parts_add_up_and_keep_their_shares(parts, total):
-    found = accounts.apportioned(np.array(parts), total)
+    found = exact_sums.apportioned(np.array(parts), total)
     assert found.sum() == total
     for part, made in zip(parts, found.tolist(), strict=True):
         assert made >= 0
         assert abs(made - part * total / sum(parts)) <= 1 + 1e-9 * total
         assert part or not made
+
+
+def test_the_tables_of_a_map_and_of_its_change_come_to_the_same_areas():
+    random = np.random.default_rng(5)
+    grid = Grid("EPSG:32642", Affine(30, 0, 500_000, 0, -30, 4_500_000), (60, 50))
+    # across cells, and beyond the maps
+    shapes = [
+        shapely.box(500_007, 4_498_613, 500_704, 4_499_987),
+        shapely.box(500_704, 4_498_000, 501_433, 4_499_409),
+    ]
+    layer = gpd.GeoDataFrame({"name": ["west", "east"]}, geometry=shapes, crs=grid.crs)
+    states = random.choice(CODES, (2, *grid.shape))
+    states[:, random.random(grid.shape) < 0.1] = 255
+    states[(states == 255) & (states != 255).any(axis=0)] = 0
+    zone = burn(layer.geometry, grid).ravel()
+    question = Question.of([2015, 2024], [(2015, 2015), (2024, 2024)], Rule())
+    sums, _ = summed(states.reshape(2, -1), zone, exact_sums.weights(grid.cell_areas).ravel(), question, 2)
+    area_ha = polygon_areas_m2(layer.geometry) / 1e4
+    covered_ha = polygon_areas_m2(layer.geometry.intersection(grid.footprint())) / 1e4
+    zones = [Zone(*each) for each in zip(["west", "east"], [(), ()], area_ha, covered_ha, strict=True)]
+    annual = accounts.annual_table(account(sums, zones, []), [2015, 2024])
+    for year, state in zip((2015, 2024), states, strict=True):
+        season = np.where(state == 3, random.integers(1, 5, grid.shape), 0).astype(np.uint8)
+        table = zones_table(state, season, state, state, grid, layer, year=year, zone_field="name")
+        other = annual[annual["year"] == year]
+        assert table["zone"].tolist() == other["zone"].tolist() == ["west", "east", "all"]
+        for name, names in (
+            ("area_ha", ["area_ha"]), ("map_area_ha", ["irrigated_ha"]), ("uncertain_ha", ["uncertain_ha"]),
+            ("not_irrigated_ha", ["not_irrigated_ha"]), ("unobserved_ha", ["not_observed_ha", "outside_ha"]),
+        ):  # fmt: skip
+            assert table[name].tolist() == other[names].sum(axis=1).tolist()
+        assert table["map_area_ha"].iloc[0] > 10
 
 
 def test_a_zone_without_cells_is_not_observed():
@@ -216,10 +256,10 @@ def test_one_year_and_too_many_are_refused(count):
 
 
 def test_weights_fit_all_land_of_the_earth():
-    largest = int(accounts.weights(np.array([1.49e14]))[0])  # m2, all land
+    largest = int(exact_sums.weights(np.array([1.49e14]))[0])  # m2, all land
     assert largest < np.iinfo(np.int64).max
-    assert accounts.weights(np.array([900.0, np.nan])).tolist() == [900 * accounts.WEIGHTS_PER_M2, 0]
-    assert 1.49e10 / accounts.UNIT_HA < 2**53  # the same land in hectares, as floats hold it
+    assert exact_sums.weights(np.array([900.0, np.nan])).tolist() == [900 * exact_sums.WEIGHTS_PER_M2, 0]
+    assert 1.49e10 / exact_sums.UNIT_HA < 2**53  # the same land in hectares, as floats hold it
 
 
 def test_a_range_of_maps_is_never_said_as_a_confidence_interval():

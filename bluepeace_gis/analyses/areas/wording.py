@@ -170,11 +170,13 @@ def _limits(statement: Statement, *, counted: bool = False) -> tuple[str, str, s
     reach = max(statement.high_ha - statement.area_ha, statement.area_ha - statement.low_ha)
     thousands = max(map(abs, numbers)) >= _THOUSAND_FROM_HA
     unit = 1000.0 if thousands else 1.0
-    known = reach / unit if reach > 0 else max(abs(statement.area_ha) / unit / 100, 10.0**-_FINEST_DIGITS)
+    own_size, known = abs(statement.area_ha) / unit, reach / unit
+    if known <= 0:
+        known = max(own_size / 100, 10.0**-_FINEST_DIGITS)
     digits = min(1 - math.floor(math.log10(known)), _FINEST_DIGITS)
     value, low, high = (_signed(number / unit, digits) for number in numbers)
-    if counted and statement.area_ha:
-        own = 1 - math.floor(math.log10(abs(statement.area_ha) / unit))
+    if counted and own_size > 0:
+        own = 1 - math.floor(math.log10(own_size))
         value = _signed(statement.area_ha / unit, max(digits, min(own, _FINEST_DIGITS)))
     return value, low, high, *_UNITS[thousands]
 

@@ -1,8 +1,7 @@
 """Areas of zones on the map, which add up: states to the zone, zones to larger units, those to the whole.
 
-Cells are weighed in whole numbers and fitted to the geodesic area of their zone by rounding running sums, in
-one binary fraction of a hectare for all, so that no sum of them is rounded. The tables of change fit the
-same states in the same order, and come to the same areas.
+The arithmetic is that of :mod:`bluepeace_gis.geo.exact_sums`. The tables of change fit the same states in the
+same order, and come to the same areas.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,6 +23,7 @@ from bluepeace_gis.analyses.irrigation.defaults import (
 )
 from bluepeace_gis.errors import BadInput, OutsideGrid
 from bluepeace_gis.geo.areas import polygon_areas_m2
+from bluepeace_gis.geo.exact_sums import UNIT_HA, apportioned, in_units, scaled, weights
 from bluepeace_gis.geo.grid import Grid
 from bluepeace_gis.geo.zones import burn, dissolved, mended
 
@@ -31,11 +31,6 @@ Codes = NDArray[np.uint8]
 Integers = NDArray[np.int64]
 
 M2_PER_HA: Final = 10_000.0
-# A cell weighs so many to the square metre, and areas are whole multiples of the unit: exact in binary.
-WEIGHTS_PER_M2: Final = 2**16
-UNIT_HA: Final = 2.0**-20
-# What a zone has beyond the map is nothing below this part of it: the rounding of coordinates.
-SLIVER: Final = 1e-6
 # Zones that share more than this part of the smaller one would count land twice.
 OVERLAP_MAX: Final = 1e-3
 # Cells weighed at once: their sum stays exact as a float.
@@ -140,7 +135,7 @@ class ZoneSums:
         inside = zone > 0
         number = zone[inside].astype(np.int64) - 1
         areas_m2 = self.grid.cell_areas_of(row0, row0 + shape[0], 0, shape[1])[inside]
-        weight = np.rint(np.nan_to_num(areas_m2) * WEIGHTS_PER_M2)
+        weight = weights(areas_m2)
         width = self._sums.shape[1]
         summed = np.bincount(number * width + kind[inside], weight, self._sums.size)
         for place, other in ((len(_KINDS), low), (len(_KINDS) + 1, high)):
@@ -196,24 +191,19 @@ class ZoneSums:
 
     def _fitted(self) -> tuple[Integers, Integers, Integers, Integers]:
         """Parts (zones, kinds), low, high and area (zones,) in units."""
-        area = np.rint(self.area_ha / UNIT_HA).astype(np.int64)
+        area = np.zeros(len(self.area_ha), np.int64)
         parts = np.zeros((len(area), len(_KINDS)), np.int64)
         low, high = np.zeros(len(area), np.int64), np.zeros(len(area), np.int64)
         for which, row in enumerate(self._sums):
-            total = int(area[which])
-            cut = self.area_ha[which] - self.covered_ha[which] > SLIVER * self.area_ha[which]
-            covered = min(total, round(self.covered_ha[which] / UNIT_HA)) if cut else total
-            kinds = [int(each) for each in row[: len(_KINDS)]]
-            of = sum(kinds)
+            total, covered = in_units(self.area_ha[which], self.covered_ha[which])
+            area[which] = total
+            kinds = row[: len(_KINDS)]
+            of = int(kinds.sum())
             if of == 0:  # smaller than a cell
                 parts[which, 0] = covered
             else:
-                running = np.cumsum(np.array(kinds, dtype=object))
-                fitted = [(2 * each * covered + of) // (2 * of) for each in running]
-                parts[which] = np.diff(np.array(fitted, np.int64), prepend=0)
-                low[which], high[which] = (
-                    (2 * int(each) * covered + of) // (2 * of) for each in row[-_EXTRA:]
-                )
+                parts[which] = apportioned(kinds, covered)
+                low[which], high[which] = scaled(row[-_EXTRA:], of, covered)
             parts[which, _OUTSIDE_KIND] += total - covered
             irrigated = parts[which, _FIRST_SEASON:_OUTSIDE_KIND].sum()
             # each is rounded by itself; a patch or a tie may also have gone the other way

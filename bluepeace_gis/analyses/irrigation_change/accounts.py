@@ -1,10 +1,6 @@
 """Areas of zones by state, class and transition, which add up to the last digit.
 
-Cells are weighed in whole numbers, so that sums do not depend on the order of tiles. The cells of a zone
-cover it but for a rim; their sums are therefore fitted to its geodesic area, by rounding running totals: no
-part becomes negative, none appears from nothing, and all parts of one zone add up to it. All areas are whole
-multiples of one binary fraction of a hectare, so that zones add up to groups, and groups to the whole,
-without any rounding.
+The arithmetic is that of :mod:`bluepeace_gis.geo.exact_sums`, as in the tables of the maps themselves.
 """
 
 from collections.abc import Sequence
@@ -17,14 +13,8 @@ from numpy.typing import NDArray
 
 from bluepeace_gis.analyses.irrigation_change import defaults
 from bluepeace_gis.analyses.irrigation_change.histories import CLASSES
+from bluepeace_gis.geo.exact_sums import UNIT_HA, apportioned, in_units, scaled
 from bluepeace_gis.kernels.sequences import KINDS, STATES
-
-# A cell weighs so many to the square metre, each a third of a square centimetre; all land fits 64 bits.
-WEIGHTS_PER_M2: Final = 2**15
-# All areas are multiples of it: two hundredths of a square metre, exact in binary for all land of the Earth.
-UNIT_HA: Final = 2.0**-19
-# What a zone has beyond the raster is nothing below this part of it: the rounding of coordinates.
-SLIVER: Final = 1e-6
 
 _NOT_OBSERVED, _NOT_IRRIGATED, _UNCERTAIN, _IRRIGATED, _OUTSIDE = range(STATES)
 STATE_NAMES: Final = tuple(defaults.STATES.values())
@@ -64,38 +54,6 @@ class Sums:
         self.states[zones] += other.states
         self.classes[zones] += other.classes
         self.moves[zones] += other.moves
-
-
-def weights(areas_m2: NDArray[np.float64]) -> Integers:
-    """Weigh cells by ``areas_m2``; returns whole numbers of the same shape, 0 where a cell has no area."""
-    return np.rint(np.nan_to_num(areas_m2) * WEIGHTS_PER_M2).astype(np.int64)
-
-
-def apportioned(parts: Integers, total: int) -> Integers:
-    """Fit whole numbers to a total by rounding their running sums.
-
-    Parameters
-    ----------
-    parts : (..., n) int64, not negative, at least one above 0
-    total : int, not negative
-
-    Returns
-    -------
-    (..., n) int64
-        Each row along the last axis adds up to ``total``; a part of 0 stays 0. Parts whose running sums are
-        the same in two rows come out the same in both.
-    """
-    whole = [int(each) for each in parts.sum(axis=-1, dtype=np.int64).ravel()]
-    running = np.cumsum(parts, axis=-1).reshape(len(whole), -1)
-    fitted = np.array(
-        [
-            [(2 * int(each) * total + of) // (2 * of) for each in row]
-            for row, of in zip(running, whole, strict=True)
-        ],
-        np.int64,
-    )
-    made: Integers = np.diff(fitted, axis=-1, prepend=0).reshape(parts.shape)
-    return made
 
 
 @dataclass(frozen=True)
@@ -158,11 +116,10 @@ def account(sums: Sums, zones: Sequence[Zone], levels: Sequence[str]) -> Account
     Accounts
     """
     states, classes, moves = (np.zeros_like(each) for each in (sums.states, sums.classes, sums.moves))
-    area = np.array([round(zone.area_ha / UNIT_HA) for zone in zones], np.int64)
+    area = np.zeros(len(zones), np.int64)
     for which, zone in enumerate(zones):
-        total = int(area[which])
-        beyond = 0 if zone.area_ha - zone.covered_ha <= SLIVER * zone.area_ha else 1
-        covered = min(total, round(zone.covered_ha / UNIT_HA)) if beyond else total
+        total, covered = in_units(zone.area_ha, zone.covered_ha)
+        area[which] = total
         if sums.states[which, 0].sum() > 0:
             states[which] = apportioned(sums.states[which], covered)
             classes[which] = _classes(sums.classes[which], covered)
@@ -189,7 +146,7 @@ def _classes(sums: Integers, total: int) -> Integers:
     made = np.zeros_like(sums)
     made[0] = apportioned(mapped, total)
     for row, values in ((1, firm), (2, possible)):
-        made[row] = [(2 * int(each) * total + of) // (2 * of) for each in values]
+        made[row] = scaled(values, of, total)
     made[1], made[2] = np.minimum(made[1], made[0]), np.maximum(made[2], made[0])
     return made
 
