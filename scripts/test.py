@@ -85,7 +85,7 @@ def pytest(arguments: Sequence[str], settings: dict[str, str]) -> tuple[int, str
     width = str(shutil.get_terminal_size().columns)
     tail = b""
     with subprocess.Popen(
-        [tool("python"), "-m", "pytest", *colour, *arguments],
+        [tool("python"), "-m", "pytest", *colour, *workers(), *arguments],
         cwd=ROOT,
         env=child_environment(COLUMNS=width, **settings),
         stdin=subprocess.DEVNULL,
@@ -100,6 +100,16 @@ def pytest(arguments: Sequence[str], settings: dict[str, str]) -> tuple[int, str
     lines = [line for line in tail.decode("utf-8", "replace").splitlines() if line.strip()]
     closing = [line for line in lines if CLOSING_LINE.search(line)]
     return process.returncode, (closing or lines or ["pytest said nothing"])[-1]
+
+
+def workers() -> list[str]:
+    """Tell pytest how many processes share the tests (`-n 0` among the person's own arguments undoes it).
+
+    A file's tests stay together, since they share what was costly to make. A test may take 2 GB, and many
+    start threads of their own, so that more than four would be in one another's way.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return ["-n", str(min(cores, 4)), "--dist", "loadfile"]
 
 
 def get_qgis() -> bool:

@@ -232,7 +232,7 @@ def test_a_file_where_a_folder_should_be_is_refused(tmp_path):
 @pytest.mark.skipif(not POSIX, reason="folders of Windows have other rights")
 def test_a_folder_that_may_not_be_written_to_is_refused(tmp_path):
     tmp_path.chmod(0o555)
-    for parent in tmp_path.parents[:2]:  # pytest keeps them from everybody else
+    for parent in tmp_path.parents[:3]:  # pytest keeps them from everybody else, a worker's too
         parent.chmod(0o755)
     user = os.geteuid()
     try:
