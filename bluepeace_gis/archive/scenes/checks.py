@@ -47,6 +47,7 @@ OUTWEIGHS: Final = 5  # cells that a swap explains against those that contradict
 # --- what a surface can be; reflectance 0..1 ---
 
 BRIGHTEST_MEDIAN: Final = 1.5  # snow slopes facing a low sun exceed 1, half a scene of them never 1.5
+EIGHT_BITS: Final = 255  # the greatest number of a picture; reflectances in integers go to 10,000 and beyond
 DARKEST_BRIGHT: Final = 0.002  # the brightest 1 % in the brightest visible band; overcorrected sea has 0.009
 LOWEST: Final = -0.25  # Landsat's numbers begin at -0.2, Sentinel-2's at -0.1
 LOWEST_SHARE: Final = 0.005
@@ -315,9 +316,8 @@ def _pictures(sample: "_Sample") -> list[Finding]:
     return [
         Finding(
             f"{_listed(eight)} {'have' if len(eight) > 1 else 'has'} 8 bits: that is mostly a picture "
-            "stretched "
-            "for the eye, whose numbers are no reflectance. Use the 16-bit bands of the product if there "
-            "are any.",
+            "stretched for the eye, whose numbers are no reflectance. Use the 16-bit bands of the product if "
+            "there are any.",
             stops=False,
             bands=eight,
         )
@@ -409,11 +409,16 @@ def _scale(values: Mapping[str, Values]) -> Iterator[Finding]:
         )
     large = tuple(name for name, median in medians.items() if median > BRIGHTEST_MEDIAN)
     if large:
+        highest = max(float(np.nanmax(values[name])) for name in large)
         yield Finding(
             f"{_listed(large)} {'have medians' if len(large) > 1 else 'has a median'} of "
-            f"{', '.join(f'{medians[name]:.4g}' for name in large)}; reflectance lies between 0 and 1. The "
-            "scale is "
-            "missing or wrong: state it in the file (gdal_edit.py -scale 0.0001 FILE).",
+            f"{', '.join(f'{medians[name]:.4g}' for name in large)}; reflectance lies between 0 and 1. "
+            + (
+                "Numbers up to 255 are mostly a picture stretched for the eye, which no scale makes a "
+                "reflectance: use the 16-bit bands of the product."
+                if highest <= EIGHT_BITS
+                else "The scale is missing or wrong: state it in the file (gdal_edit.py -scale 0.0001 FILE)."
+            ),
             stops=True,
             bands=large,
         )

@@ -469,6 +469,19 @@ def test_a_picture_of_8_bits_is_told(tmp_path):
     assert any("blue, green and red have 8 bits" in str(found) for found in findings)
 
 
+def test_a_picture_without_a_scale_is_not_advised_to_get_one(tmp_path):
+    bands = {name: FIELDS[name] for name in ("blue", "green", "red")}
+    for brightest, advice in ((250, "use the 16-bit bands"), (6000, "-scale 0.0001")):
+        numbers = {name: np.clip(part / part.max(), 0.02, 1) * brightest for name, part in bands.items()}
+        (finding,) = (
+            found
+            for found in inspect(plain(tmp_path / f"{brightest}.tif", numbers, scale=1))
+            if "have medians" in str(found)
+        )
+        assert finding.stops
+        assert advice in str(finding)
+
+
 def test_cells_that_the_scene_calls_cloud_are_no_evidence(tmp_path):
     # over plants, cells that turn red and nir round, all of them marked as cloud
     lie = safe.reflectance("plants", "soil")
