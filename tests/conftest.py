@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -73,6 +74,8 @@ def pytest_runtest_setup():
 
 def pytest_configure():
     memory.resident_mb = resident_mb
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background: children inherit it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     given = os.environ.get(REAL_DATA_VARIABLE)
     if given and not Path(given).is_dir():  # asked for and not there: a skip would hide the slip of the pen
         raise pytest.UsageError(f"{REAL_DATA_VARIABLE} names {given}, which is not a folder.")
